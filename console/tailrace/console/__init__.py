@@ -1,0 +1,1 @@
+"""For people: the `tailrace` command line and the local stack."""

@@ -1,0 +1,1 @@
+"""Snapshots, scorers, replay experiments, windows, verdicts, the guard."""

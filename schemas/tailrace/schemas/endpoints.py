@@ -1,0 +1,101 @@
+"""Where Kafka and ClickHouse are: from the environment, else from the local stack's own record.
+
+The order is: an explicit argument, `TAILRACE_KAFKA` / `TAILRACE_CLICKHOUSE`, then `stack.json`, which
+`tailrace up` keeps in its data folder (`TAILRACE_DATA`, default `.tailrace/`, looked for in this folder
+and its parents).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, cast
+
+from tailrace.schemas.errors import TailraceError
+
+DATA_FOLDER = ".tailrace"
+STACK_FILE = "stack.json"
+
+
+class NoEndpointError(TailraceError):
+    """No address was given and no local stack is recorded here."""
+
+
+def kafka_options(bootstrap: str | None = None) -> dict[str, Any]:
+    """Return the connection arguments of every aiokafka client.
+
+    `TAILRACE_KAFKA` holds the bootstrap servers (`host:port,host:port`). Every other variable
+    `TAILRACE_KAFKA_X` is passed through as aiokafka's own argument `x`, so
+    `TAILRACE_KAFKA_SECURITY_PROTOCOL=SASL_SSL`, `TAILRACE_KAFKA_SASL_MECHANISM`,
+    `TAILRACE_KAFKA_SASL_PLAIN_USERNAME` and `..._PASSWORD` do what aiokafka documents;
+    `TAILRACE_KAFKA_SSL_CAFILE`, `_CERTFILE`, `_KEYFILE` build its `ssl_context`.
+
+    Raises:
+        NoEndpointError: if no address is known.
+    """
+    options = _passed_through()
+    servers = bootstrap or os.environ.get("TAILRACE_KAFKA") or _recorded("kafka")
+    if not servers:
+        raise NoEndpointError(_missing("Kafka", "TAILRACE_KAFKA=host:port"))
+    return {"bootstrap_servers": servers, **options}
+
+
+def clickhouse_url(url: str | None = None) -> str:
+    """Return the HTTP address of ClickHouse, e.g. `http://127.0.0.1:8123`, credentials included.
+
+    Raises:
+        NoEndpointError: if no address is known.
+    """
+    found = url or os.environ.get("TAILRACE_CLICKHOUSE") or _recorded("clickhouse")
+    if not found:
+        raise NoEndpointError(_missing("ClickHouse", "TAILRACE_CLICKHOUSE=http://host:8123"))
+    return found
+
+
+def stack_file() -> Path | None:
+    """Return the nearest local stack's record: `TAILRACE_DATA`, else this folder or a parent."""
+    told = os.environ.get("TAILRACE_DATA")
+    if told:
+        path = Path(told) / STACK_FILE
+        return path if path.is_file() else None
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        path = folder / DATA_FOLDER / STACK_FILE
+        if path.is_file():
+            return path
+    return None
+
+
+def _passed_through() -> dict[str, Any]:
+    prefix = "TAILRACE_KAFKA_"
+    options: dict[str, Any] = {
+        name.removeprefix(prefix).lower(): value
+        for name, value in os.environ.items()
+        if name.startswith(prefix)
+    }
+    files = {key: options.pop(f"ssl_{key}", None) for key in ("cafile", "certfile", "keyfile")}
+    if any(files.values()):
+        from aiokafka.helpers import create_ssl_context  # noqa: PLC0415 - only where TLS is asked for
+
+        options["ssl_context"] = create_ssl_context(**files)
+    return options
+
+
+def _recorded(key: str) -> str | None:
+    path = stack_file()
+    if path is None:
+        return None
+    try:
+        record = cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
+    value = record.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _missing(server: str, setting: str) -> str:
+    return (
+        f"no address of {server} is known: start the local stack with `tailrace up`, "
+        f"or set {setting} to use a server of your own"
+    )

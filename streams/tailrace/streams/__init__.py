@@ -1,0 +1,1 @@
+"""The Faust app: processors that fold run events into ended executions and health."""
