@@ -1,8 +1,8 @@
 """Where Kafka and ClickHouse are: from the environment, else from the local stack's own record.
 
-The order is: an explicit argument, `TAILRACE_KAFKA` / `TAILRACE_CLICKHOUSE`, then `stack.json`, which
-`tailrace up` keeps in its data folder (`TAILRACE_DATA`, default `.tailrace/`, looked for in this folder
-and its parents).
+The order: an explicit argument, `TAILRACE_KAFKA` or `TAILRACE_CLICKHOUSE`, then `stack.json`, which
+`tailrace up` keeps in its data folder (`TAILRACE_DATA`, else `.tailrace/` in this folder or a
+parent).
 """
 
 from __future__ import annotations
