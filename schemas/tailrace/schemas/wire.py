@@ -10,7 +10,11 @@ import io
 import struct
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from fastavro import schemaless_reader, schemaless_writer
+# fastavro's stubs leave the stream's type open.
+from fastavro import (
+    schemaless_reader,  # pyright: ignore[reportUnknownVariableType]
+    schemaless_writer,  # pyright: ignore[reportUnknownVariableType]
+)
 
 from tailrace.schemas.catalog import Schema, shipped
 from tailrace.schemas.errors import TailraceError
