@@ -15,8 +15,10 @@ READY := .venv/ready-$(shell cat pyproject.toml constraints.txt | cksum | cut -d
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile \
   --constraint constraints.txt
 
-# $(call step,NAME,COMMAND): run a check, say its name and how long it took, stop at the first failure.
+# $(call step,NAME,COMMAND): run a check, say how long it took, stop at the first failure.
 step = @start=$$SECONDS; echo "== $(1)"; $(2); echo "   $(1): ok, $$((SECONDS - start)) s"
+# $(call quietly,COMMAND): show what a command says only if it fails.
+quietly = $(1) > .venv/check.log || { cat .venv/check.log; exit 1; }
 
 .PHONY: help setup demo test lint format docs bench pins clean
 
@@ -38,8 +40,8 @@ test: lint ## check style, types and floors, then run every test
 lint: $(READY) ## check style, floors and types
 	$(call step,ruff check,$(BIN)/ruff check --quiet .)
 	$(call step,ruff format,$(BIN)/ruff format --quiet --check .)
-	$(call step,import-linter,$(BIN)/lint-imports > .venv/imports.log || { cat .venv/imports.log; exit 1; })
-	$(call step,pyright,$(BIN)/pyright --warnings > .venv/types.log || { cat .venv/types.log; exit 1; })
+	$(call step,import-linter,$(call quietly,$(BIN)/lint-imports))
+	$(call step,pyright,$(call quietly,$(BIN)/pyright --warnings))
 
 format: $(READY) ## let ruff rewrite the sources in our style
 	@$(BIN)/ruff check --fix --quiet . && $(BIN)/ruff format .
