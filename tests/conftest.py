@@ -1,0 +1,46 @@
+"""Fixtures that every test may use: a real broker, a real ClickHouse, names that nobody else uses.
+
+The servers start when the first test asks for one and are stopped by their own pid at the end; if
+the test process is killed, they end by themselves.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.stack import address_of, query, running_clickhouse, running_kafka
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """The bootstrap servers of a real broker, `127.0.0.1:port`."""
+    with running_kafka() as member:
+        yield address_of(member)
+
+
+@pytest.fixture(scope="session")
+def clickhouse() -> Iterator[str]:
+    """The HTTP address of a real gateway, `http://127.0.0.1:port`."""
+    with running_clickhouse() as member:
+        yield address_of(member)
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix for topics, groups and transactional ids of this test alone; ends with a dot."""
+    return f"t{uuid.uuid4().hex[:12]}."
+
+
+@pytest.fixture
+def database(clickhouse: str) -> Iterator[str]:
+    """The name of a fresh ClickHouse database of this test alone, dropped at its end."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    query(clickhouse, f"CREATE DATABASE {name}")
+    yield name
+    query(clickhouse, f"DROP DATABASE {name}")
