@@ -1,0 +1,109 @@
+"""The commands of `tailrace`: this table names them, each one's code is a file of its own.
+
+To add a command, write `cli/NAME.py` with a function `command` whose parameters are annotated as
+Typer documents, and add one line to `COMMANDS`: the words that people type, the module, one line of
+help. Two words ("traces ls") make a group, whose own line of help stands in `GROUPS`. A module is
+imported only when its command is called, so nothing heavy may be imported here.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One command: what is known of it before its module is imported."""
+
+    words: str
+    """What people type after `tailrace`: one word, or a group and a word."""
+    module: str
+    """The module's name within `tailrace.console.cli`."""
+    help: str
+    """One line for the overview."""
+
+
+COMMANDS = (
+    Registered("up", "up", "Start Kafka and ClickHouse on this machine."),
+    Registered("status", "status", "Say what runs, where, since when."),
+    Registered("down", "down", "Stop what `up` started."),
+    Registered("backup", "backup", "Write the data folder to one file."),
+    Registered("restore", "restore", "Make a data folder from a backup."),
+)
+GROUPS = {
+    "topics": "Create and check the topics.",
+    "traces": "List, show and export traces.",
+    "schemas": "Look at the schemas of the log.",
+}
+
+
+def build_app(arguments: Sequence[str], commands: Sequence[Registered] = COMMANDS) -> typer.Typer:
+    """Return the application; only the module of the command that `arguments` name is imported."""
+    app = _typer("The improvement loop for agent fleets, run on a log.")
+    app.callback()(_root)
+    called = _called(arguments, commands)
+    groups: dict[str, typer.Typer] = {}
+    for entry in commands:
+        group, _, word = entry.words.rpartition(" ")
+        if group and group not in groups:
+            groups[group] = _typer(GROUPS[group])
+            app.add_typer(groups[group], name=group)
+        function = load(entry) if entry is called else _unloaded
+        (groups[group] if group else app).command(word, short_help=entry.help)(function)
+    return app
+
+
+def load(entry: Registered) -> Callable[..., None]:
+    """Import a command's module and return its function."""
+    function: Callable[..., None] = import_module(f"tailrace.console.cli.{entry.module}").command
+    return function
+
+
+def _typer(text: str) -> typer.Typer:
+    return typer.Typer(
+        help=text,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def _called(arguments: Sequence[str], commands: Sequence[Registered]) -> Registered | None:
+    # The root and the groups have no options with a value, so words before a command are its name.
+    words = [argument for argument in arguments if not argument.startswith("-")]
+    for count in (2, 1):
+        name = " ".join(words[:count])
+        for entry in commands:
+            if entry.words == name:
+                return entry
+    return None
+
+
+def _unloaded() -> None:
+    raise AssertionError("a command ran whose module was not imported")
+
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001 - the shape of a Typer callback
+    if asked:
+        sys.stdout.write(f"tailrace {version('tailrace')}\n")
+        raise typer.Exit
+
+
+def _root(
+    *,
+    _: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Take the options that stand before any command."""
