@@ -6,6 +6,7 @@ code reads and writes. A heartbeat is no event: it has no seq (see `tailrace.sch
 
 from __future__ import annotations
 
+from tailrace.schemas.events.check import check
 from tailrace.schemas.events.parse import (
     KINDS,
     Event,
@@ -37,5 +38,6 @@ __all__ = [
     "StepFailed",
     "StepStarted",
     "UnknownKindError",
+    "check",
     "parse_event",
 ]
