@@ -1,0 +1,363 @@
+"""Large and repeated payloads: references instead of values in an event's JSON, and the way back.
+
+A value over `INLINE_BYTES` becomes `{"$body": "<sha256>"}`, its JSON a body of that hash. A list of
+messages becomes a chain: a body `{"$list": "<sha256 of the previous list>", "+": [what is new]}`,
+so that a turn of a conversation costs what it adds, whatever came before. A value over
+`MAX_BODY_BYTES` is cut: `{"$cut": {...}}` keeps its hash, size, beginning and end. Data of the user
+that holds such keys itself is escaped by one more `$`, so `resolve` gives back what went in.
+
+Pure but for the memory of a `ListChain`. What was sent already, and when, is the producer's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic_core import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+BODY = "$body"
+LIST = "$list"
+ADDED = "+"
+CUT = "$cut"
+
+INLINE_BYTES = 8 * 1024
+"""A part of an event's JSON up to this size stays in the event."""
+
+INLINE_LIST_BYTES = 1024
+"""A list of messages up to this size stays in the event: a reference would hardly be smaller."""
+
+MAX_BODY_BYTES = 768 * 1024
+"""A value over this size is cut, so that no record passes the broker's usual limit of 1 MiB."""
+
+_CUT_ENDS_BYTES = 1024
+_NODE_BYTES = 256 * 1024
+_RESERVED_TEXT = re.compile(rb'"\$+(?:body|list|cut)":')
+_RESERVED = re.compile(r"\$+(?:body|list|cut)")
+_ESCAPED = re.compile(r"\$\$+(?:body|list|cut)")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A payload named by its content."""
+
+    sha256: str
+    """SHA-256 of the content, 64 hex digits."""
+
+    content: bytes
+    """The payload as JSON, UTF-8."""
+
+    previous: str = ""
+    """The body of the list that this one continues; empty when it continues none."""
+
+    @property
+    def text(self) -> str:
+        """The payload as JSON text."""
+        return self.content.decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Externalized:
+    """A value as it stands in an event, and what has to be stored beside it."""
+
+    json: bytes
+    """JSON with references, UTF-8."""
+
+    bodies: tuple[Body, ...] = ()
+    """Bodies to publish, in the order in which they build on each other."""
+
+    reused: tuple[str, ...] = ()
+    """Hashes of bodies that it names and that the chain gave out before."""
+
+    @property
+    def text(self) -> str:
+        """JSON with references."""
+        return self.json.decode()
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """What the event lists in its `bodies` column."""
+        return tuple(dict.fromkeys((*(body.sha256 for body in self.bodies), *self.reused)))
+
+
+class ListChain:
+    """Remembers the lists that bodies were made of, so that a longer one can build on them.
+
+    A list continues the longest known list that it begins with, of whatever run. Safe from several
+    threads. What is older than `max_age_s` is forgotten: it must not outlive the log's retention.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_lists: int = 4096,
+        max_age_s: float = 24 * 3600.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._max_lists = max_lists
+        self._max_age_s = max_age_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        # Digest of the list so far -> its body, and when the oldest body below it was made.
+        self._known: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+
+    def extend(self, items: Sequence[bytes]) -> Externalized:
+        """Return the reference to a list of JSON items, and the bodies that it needs.
+
+        Args:
+            items: each message as JSON text, already escaped by `escape`.
+        """
+        prefixes = _prefix_digests(items)
+        now = self._clock()
+        with self._lock:
+            known, digest_known, born = self._longest(prefixes, now)
+            if known == 0 and sum(map(len, items)) <= INLINE_LIST_BYTES:
+                return Externalized(b"[" + b",".join(items) + b"]")
+            if known == len(items):
+                return Externalized(reference(digest_known), (), (digest_known,))
+            bodies, last = _nodes(items[known:], digest_known)
+            self._remember(prefixes[-1], last, born)
+        return Externalized(reference(last), bodies)
+
+    def forget(self) -> None:
+        """Forget every list: the next one is told whole again."""
+        with self._lock:
+            self._known.clear()
+
+    def _longest(self, prefixes: Sequence[bytes], now: float) -> tuple[int, str, float]:
+        for count in range(len(prefixes), 0, -1):
+            found = self._known.get(prefixes[count - 1])
+            if found is not None and now - found[1] < self._max_age_s:
+                self._known.move_to_end(prefixes[count - 1])
+                return count, found[0], found[1]
+        return 0, "", now
+
+    def _remember(self, prefix: bytes, body: str, born: float) -> None:
+        self._known[prefix] = (body, born)
+        if len(self._known) > self._max_lists:
+            self._known.popitem(last=False)
+
+
+def _prefix_digests(items: Sequence[bytes]) -> list[bytes]:
+    running = hashlib.sha256()
+    digests: list[bytes] = []
+    for item in items:
+        running.update(len(item).to_bytes(8, "big"))
+        running.update(item)
+        digests.append(running.copy().digest())
+    return digests
+
+
+def _nodes(items: Sequence[bytes], previous: str) -> tuple[tuple[Body, ...], str]:
+    """Return the bodies that add the items to the previous list, and the last one's hash."""
+    bodies: list[Body] = []
+    added: list[bytes] = []
+    size = 0
+    for place, item in enumerate(items):
+        text, large = outline(item)
+        bodies.extend(large)
+        added.append(text)
+        size += len(text)
+        if size > _NODE_BYTES or place == len(items) - 1:
+            before = f'"{previous}"'.encode() if previous else b"null"
+            node = b'{"$list":' + before + b',"+":[' + b",".join(added) + b"]}"
+            bodies.append(Body(hashlib.sha256(node).hexdigest(), node, previous))
+            previous, added, size = bodies[-1].sha256, [], 0
+    return tuple(bodies), previous
+
+
+def dumps(value: Any) -> bytes:
+    """Return a JSON value as compact JSON, in UTF-8, keys in the order given."""
+    try:
+        return to_json(value, inf_nan_mode="strings")
+    except ValueError:  # a lone surrogate: JSON's own escape can say it, UTF-8 cannot
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+def escape(text: bytes) -> bytes:
+    """Return JSON in which no key of the user's can be taken for a reference."""
+    if b'"$' not in text or _RESERVED_TEXT.search(text) is None:
+        return text
+    return dumps(_escaped(json.loads(text)))
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        return {_escaped_key(key): _escaped(item) for key, item in fields.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in cast("list[Any]", value)]
+    return value
+
+
+def _escaped_key(key: str) -> str:
+    return "$" + key if _RESERVED.fullmatch(key) else key
+
+
+def reference(sha256: str) -> bytes:
+    """Return the JSON that stands in an event for a body."""
+    return b'{"$body":"' + sha256.encode() + b'"}'
+
+
+def outline(text: bytes, limit_bytes: int = INLINE_BYTES) -> tuple[bytes, tuple[Body, ...]]:
+    """Return escaped JSON as it is, or the reference to a body of it when it is over the limit."""
+    if len(text) <= limit_bytes:
+        return text, ()
+    digest = hashlib.sha256(text).hexdigest()
+    if len(text) <= MAX_BODY_BYTES:
+        return reference(digest), (Body(digest, text),)
+    cut = {
+        "sha256": digest,
+        "size_bytes": len(text),
+        "head": text[:_CUT_ENDS_BYTES].decode(errors="ignore"),
+        "tail": text[-_CUT_ENDS_BYTES:].decode(errors="ignore"),
+    }
+    return dumps({CUT: cut}), ()
+
+
+def externalize(
+    value: Any, *, chain: ListChain | None = None, lists: Iterable[str] = ("messages",)
+) -> Externalized:
+    """Return a JSON value as it stands in an event, large parts of it as bodies.
+
+    The parts are the values of an object; any other value is one part. `resolve` gives the value
+    back. What is no JSON value must have been made one before.
+
+    Args:
+        value: what a step or run was given, or gave back.
+        chain: when given, the parts named in `lists` that are lists become chains in it.
+        lists: the names of the parts that are lists of messages.
+    """
+    if not isinstance(value, dict):
+        text, bodies = outline(escape(dumps(value)))
+        return Externalized(text, bodies)
+    fields = cast("dict[str, Any]", value)
+    named = frozenset(lists) if chain is not None else frozenset[str]()
+    texts: dict[str, bytes | list[bytes]] = {}
+    for name, part in fields.items():
+        if name in named and isinstance(part, list):
+            texts[name] = [escape(dumps(item)) for item in cast("list[Any]", part)]
+        else:
+            texts[name] = escape(dumps(part))
+    return externalize_parts(texts, chain)
+
+
+def externalize_parts(
+    parts: Mapping[str, bytes | list[bytes]], chain: ListChain | None = None
+) -> Externalized:
+    """Return the object of named parts: `externalize` for parts that are escaped JSON already.
+
+    A part that is a list of texts is a list of messages and goes into the chain.
+    """
+    bodies: list[Body] = []
+    reused: list[str] = []
+    members: list[bytes] = []
+    for name, part in parts.items():
+        if isinstance(part, bytes):
+            text, large = outline(part)
+            bodies.extend(large)
+        else:
+            listed = (chain or ListChain()).extend(part)
+            text = listed.json
+            bodies.extend(listed.bodies)
+            reused.extend(listed.reused)
+        members.append(dumps(_escaped_key(name)) + b":" + text)
+    whole, large = outline(b"{" + b",".join(members) + b"}")
+    return Externalized(whole, (*bodies, *large), tuple(reused))
+
+
+def canonical(text: bytes) -> bytes:
+    """Return JSON in its canonical form: keys sorted, no blanks, UTF-8; what digests are made of.
+
+    A text that is a string, an integer or a constant is canonical as `dumps` writes it.
+    """
+    return json.dumps(
+        json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode(errors="surrogatepass")
+
+
+def references(text: str | None) -> set[str]:
+    """Return the hashes of the bodies that JSON with references names itself."""
+    found: set[str] = set()
+    if text is not None:
+        _collect(json.loads(text), found)
+    return found
+
+
+def _collect(value: Any, found: set[str]) -> None:
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        for key in (BODY, LIST):
+            if isinstance(fields.get(key), str) and _is_reference(fields):
+                found.add(fields[key])
+        for item in fields.values():
+            _collect(item, found)
+    elif isinstance(value, list):
+        for item in cast("list[Any]", value):
+            _collect(item, found)
+
+
+def resolve(text: str | None, bodies: Mapping[str, str]) -> Any:
+    """Return the value that JSON with references stands for.
+
+    A reference to a body that is not among `bodies`, and what was cut, stay visible as they are.
+    """
+    return None if text is None else _resolved(json.loads(text), bodies, frozenset())
+
+
+def _is_reference(fields: Mapping[str, Any]) -> bool:
+    if len(fields) == 1:
+        return isinstance(fields.get(BODY), str)
+    return (
+        set(fields) == {LIST, ADDED}
+        and isinstance(fields[ADDED], list)
+        and (fields[LIST] is None or isinstance(fields[LIST], str))
+    )
+
+
+def _resolved(value: Any, bodies: Mapping[str, str], within: frozenset[str]) -> Any:
+    if isinstance(value, list):
+        return [_resolved(item, bodies, within) for item in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    fields = cast("dict[str, Any]", value)
+    if not _is_reference(fields):
+        if CUT in fields:
+            return fields
+        return {
+            key[1:] if _ESCAPED.fullmatch(key) else key: _resolved(item, bodies, within)
+            for key, item in fields.items()
+        }
+    if LIST in fields:
+        return _whole_list(fields, bodies, within)
+    digest = cast("str", fields[BODY])
+    content = None if digest in within else bodies.get(digest)
+    return fields if content is None else _resolved(json.loads(content), bodies, within | {digest})
+
+
+def _whole_list(node: Mapping[str, Any], bodies: Mapping[str, str], within: frozenset[str]) -> Any:
+    """Return the list that a chain's node ends; in a loop, for chains grow long."""
+    items: list[Any] = []
+    seen: set[str] = set()
+    current = node
+    while True:
+        added = cast("list[Any]", current[ADDED])
+        items.extend(_resolved(item, bodies, within) for item in reversed(added))
+        previous = cast("str | None", current[LIST])
+        if previous is None:
+            return items[::-1]
+        content = None if previous in seen else bodies.get(previous)
+        before = None if content is None else json.loads(content)
+        if not (isinstance(before, dict) and _is_reference(cast("dict[str, Any]", before))):
+            return {LIST: previous, ADDED: items[::-1]}
+        seen.add(previous)
+        current = cast("dict[str, Any]", before)
