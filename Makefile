@@ -47,7 +47,7 @@ format: $(READY) ## let ruff rewrite the sources in our style
 	@$(BIN)/ruff check --fix --quiet . && $(BIN)/ruff format .
 
 docs: $(READY) ## write the reference pages anew from the code
-	@$(BIN)/python docs/build_reference.py
+	@cd docs && ../$(BIN)/python -m reference_pages
 
 bench: $(READY) ## measure; each bench prints its figures and its conditions
 	@found=; for bench in bench/*.py; do \
