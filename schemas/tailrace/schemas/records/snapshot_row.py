@@ -43,8 +43,8 @@ class SnapshotRow(Record):
     """SHA-256 of the row's whole content, all parts joined; of the seal: of all rows' hashes in
     order."""
 
-    content: bytes = b""
-    """This chunk of the row's canonical JSON lines, UTF-8; empty in the seal."""
+    content: bytes | None = None
+    """This chunk of the row's canonical JSON lines, UTF-8; null in the seal."""
 
     closed_at: AwareDatetime | None = None
     """Broker time at which the execution closed, microseconds since the epoch, UTC; null in the
