@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from tailrace.console.local import leash
 from tailrace.console.local.errors import StackError
-from tailrace.console.local.processes import ProcessId, identify, stop_process
+from tailrace.console.local.processes import ProcessId, identify, signal_process, stop_process
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +80,10 @@ class Child:
     def output(self, lines: int) -> str:
         """Return the last lines that this very command wrote, at most."""
         return tail(self.log, lines, self._offset)
+
+    def request_end(self) -> None:
+        """Send it SIGTERM and return at once."""
+        signal_process(self.identity, signal.SIGTERM)
 
     def stop(self, timeout_s: float) -> str:
         """End it by SIGTERM, after `timeout_s` by SIGKILL; `gone`, `stopped` or `killed`."""

@@ -62,6 +62,7 @@ class ClickHouse:
         Raises:
             ClickHouseError: if it does not in time, with the last words of its log.
         """
+        self.stop()
         self._cancelled.clear()
         if self._told_port and not is_free(self._told_port):
             raise ClickHouseError(

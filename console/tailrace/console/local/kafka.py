@@ -87,17 +87,20 @@ class Kafka:
         port: int | None = None,
         progress: Progress | None = None,
         extra_options: tuple[str, ...] | None = None,
+        nice: int = 0,
     ) -> None:
         """Take a folder for the broker's data and a file for its output.
 
         Without `port` it listens where it did last time if that is still free, else on any free
-        port. `extra_options` are Java's, in place of those that read the class archive.
+        port. `extra_options` are Java's, in place of those that read the class archive; `nice`
+        lowers its priority.
         """
         self._folder = folder.absolute()
         self.log = log.absolute()
         self._told_port = port
         self._progress = progress
         self._extra_options = extra_options
+        self._nice = nice
         self._child: Child | None = None
         self._port: int | None = None
         self._cancelled = threading.Event()
@@ -120,6 +123,7 @@ class Kafka:
         Raises:
             KafkaError: if it does not serve in time, with the reason its log gives.
         """
+        self.stop()
         self._cancelled.clear()
         self._check_port()
         runtime = find_runtime(self._reported)
@@ -150,6 +154,11 @@ class Kafka:
         child, self._child = self._child, None
         return child.stop(STOP_TIMEOUT_S) if child else "gone"
 
+    def request_end(self) -> None:
+        """Send SIGTERM and return at once; `stop` still has to be called."""
+        if self._child:
+            self._child.request_end()
+
     def _reported(self, done_bytes: int, total_bytes: int) -> None:
         if self._cancelled.is_set():
             raise KafkaError("the start was interrupted")
@@ -171,7 +180,7 @@ class Kafka:
         options = archive.reading() if archive else self._extra_options or ()
         java, *rest = runtime.command("kafka.Kafka", str(properties))
         self._port = port
-        self._child = child = Child.start([java, *options, *rest], self.log)
+        self._child = child = Child.start([java, *options, *rest], self.log, nice=self._nice)
         try:
             self._await(child, port, deadline)
         except BaseException:

@@ -38,11 +38,11 @@ def stop_process(process: ProcessId, timeout_s: float) -> str:
 
     Blocks until it is gone, at most `timeout_s` and five seconds more.
     """
-    if not _signalled(process, signal.SIGTERM):
+    if not signal_process(process, signal.SIGTERM):
         return "gone"
     if wait_gone(process, timeout_s):
         return "stopped"
-    _signalled(process, signal.SIGKILL)
+    signal_process(process, signal.SIGKILL)
     wait_gone(process, _KILL_TIMEOUT_S)
     return "killed"
 
@@ -57,7 +57,8 @@ def wait_gone(process: ProcessId, timeout_s: float) -> bool:
     return True
 
 
-def _signalled(process: ProcessId, number: signal.Signals) -> bool:
+def signal_process(process: ProcessId, number: signal.Signals) -> bool:
+    """Send a signal to exactly this process; False if it is gone."""
     if not is_alive(process):
         return False
     try:

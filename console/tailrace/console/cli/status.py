@@ -1,0 +1,64 @@
+"""`tailrace status`: what runs, where, since when, and whether it answers."""
+
+import json as json_format
+import sys
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tailrace.console.cli.options import DataOption
+from tailrace.console.local.folder import find_folder
+from tailrace.console.local.health import StackHealth, examine
+
+
+def command(
+    *,
+    data: DataOption = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what runs, where, since when.
+
+    Exit code 0 if the stack runs and every server answers, else 1.
+    """
+    health = examine(find_folder(data))
+    if json:
+        sys.stdout.write(json_format.dumps(health.document(), indent=2) + "\n")
+    else:
+        _show(health)
+    if not health.is_well:
+        raise typer.Exit(1)
+
+
+def _show(health: StackHealth) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    record = health.record
+    used = f"{health.disk_bytes / 1e6:,.0f} MB used, {health.free_bytes / 1e9:,.0f} GB free"
+    if record is None:
+        console.print(f"nothing runs on {health.folder.path}")
+        console.print("start it with `tailrace up`")
+        return
+    table = Table.grid(padding=(0, 2))
+    for name, address in record.addresses.items():
+        serves = health.serving.get(name, True)
+        mark = Text("●", style="green" if serves else "red")
+        process = record.processes.get(name)
+        restarts = record.restarts.get(name, 0)
+        table.add_row(
+            mark,
+            name,
+            health.versions.get(name, ""),
+            address if serves else f"{address} does not answer",
+            f"pid {process.pid}" if process else "",
+            f"{restarts} restarts" if restarts else "",
+        )
+    for name in record.given:
+        table.add_row(Text("○", style="cyan"), name, "", "another server, by the environment")
+    console.print(table)
+    uptime = timedelta(seconds=int(health.uptime_s))
+    pid = record.processes["supervisor"].pid
+    console.print(f"{record.state} for {uptime}, tailrace {record.tailrace}, pid {pid}")
+    console.print(f"data in {health.folder.path}: {used}")
