@@ -1,0 +1,112 @@
+"""The seam to chDB: one engine a process, one connection a query.
+
+A fresh connection costs about 0.2 ms and starts from the defaults, so nothing that a query sets
+(settings, database, parameters, temporary tables) can reach another: nothing is ever reset.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from chdb.state.sqlitelike import Connection as _ChdbConnection
+
+from tailrace.console.local.gateway.errors import EngineUnavailableError, from_engine
+
+
+class Result(Protocol):
+    """One chunk, or a whole result."""
+
+    def bytes(self) -> bytes: ...  # noqa: D102 - chDB's own names
+    def rows_read(self) -> int: ...  # noqa: D102
+    def rows_written(self) -> int: ...  # noqa: D102
+    def bytes_written(self) -> int: ...  # noqa: D102
+    def storage_rows_read(self) -> int: ...  # noqa: D102
+    def storage_bytes_read(self) -> int: ...  # noqa: D102
+    def elapsed(self) -> float: ...  # noqa: D102
+
+
+class Stream(Protocol):
+    """A result in chunks; `fetch` blocks, and returns None at the end."""
+
+    def fetch(self) -> Result | None: ...  # noqa: D102
+    def cancel(self) -> None: ...  # noqa: D102
+
+
+class Written(Protocol):
+    """What an insert did."""
+
+    rows_written: int
+    bytes_written: int
+    elapsed: float
+
+
+class Inserter(Protocol):
+    """An insert that takes its rows in pieces; nothing is certain before `finish` returns."""
+
+    def append(self, data: bytes) -> None: ...  # noqa: D102
+    def finish(self) -> Written: ...  # noqa: D102
+    def cancel(self) -> None: ...  # noqa: D102
+
+
+class Connection(Protocol):
+    """A chDB connection: one statement at a time; every call blocks and releases the GIL."""
+
+    def query(self, query: bytes, format: str, params: dict[str, str] | None = None) -> Result: ...  # noqa: A002, D102
+    def send_query(
+        self, query: bytes, format: str, params: dict[str, str] | None = None
+    ) -> Stream: ...  # noqa: A002, D102
+    def send_insert(self, query: bytes, format: str) -> Inserter: ...  # noqa: A002, D102
+    def close(self) -> None: ...  # noqa: D102
+
+
+class Engine:
+    """The embedded engine on one folder, open for as long as this object is not closed."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the folder, creating it; raises EngineUnavailableError, blocks about 0.4 s."""
+        path.mkdir(parents=True, exist_ok=True)
+        self._address = str(path.resolve())
+        try:
+            self._anchor = self.connect()
+        except RuntimeError as raised:
+            raise EngineUnavailableError(_reason(path, str(raised))) from raised
+        row = self._anchor.query(b"SELECT version(), timezone()", "TSV").bytes().decode()
+        self.version, self.timezone = row.rstrip("\n").split("\t")
+
+    def connect(self) -> Connection:
+        """Open a connection with the engine's defaults."""
+        return cast("Connection", cast("Any", _ChdbConnection)(self._address))
+
+    def close(self) -> None:
+        """Close the engine; parts in memory are written, the folder's lock is given back."""
+        self._anchor.close()
+
+
+def prepare(connection: Connection, settings: dict[str, str], database: str | None) -> None:
+    """Give a fresh connection its database and settings; raises GatewayError for unknown ones."""
+    try:
+        if database:
+            connection.query(b"USE " + quote_name(database), "Null")
+        if settings:
+            pairs = (f"{name} = {quote_text(value)}" for name, value in settings.items())
+            connection.query(f"SET {', '.join(pairs)}".encode(), "Null")
+    except RuntimeError as raised:
+        raise from_engine(raised) from raised
+
+
+def quote_text(value: str) -> str:
+    """Write a string literal."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def quote_name(name: str) -> bytes:
+    """Write an identifier."""
+    return b"`" + name.replace("\\", "\\\\").replace("`", "\\`").encode() + b"`"
+
+
+def _reason(path: Path, text: str) -> str:
+    return (
+        f"the embedded ClickHouse cannot open {path}: another process probably uses it "
+        f"(`tailrace status` shows it); end that one or choose another folder ({text.strip()})"
+    )
