@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import typer.main
 
@@ -122,40 +122,36 @@ def _read(words: tuple[str, ...], summary: str) -> Command:
 
 
 def _parameters(node: Any) -> tuple[Parameter, ...]:
-    shown = [each for each in node.params if not getattr(each, "hidden", False)]
-    return tuple(_parameter(each) for each in shown)
+    context: Any = node.context_class(node)
+    shown = [each for each in node.params if not each.hidden]
+    return tuple(_parameter(each, context) for each in shown)
 
 
-def _parameter(raw: Any) -> Parameter:
+def _parameter(raw: Any, context: Any) -> Parameter:
     is_option = raw.param_type_name == "option"
     is_flag = is_option and bool(raw.is_flag or raw.count)
-    names = (*raw.opts, *raw.secondary_opts) if is_option else (_place(raw),)
+    place = str(raw.metavar or raw.name).upper()
     return Parameter(
-        names=tuple(names),
+        names=(*raw.opts, *raw.secondary_opts) if is_option else (place,),
         is_option=is_option,
         values=0 if is_flag else int(raw.nargs),
         required=bool(raw.required),
-        metavar="" if is_flag else _metavar(raw),
+        metavar="" if is_flag else _metavar(raw, context),
         default=_default(raw.default, is_flag=is_flag),
         help=str(raw.help or "").strip(),
     )
 
 
-def _place(raw: Any) -> str:
-    return str(raw.metavar or raw.name).upper()
-
-
-def _metavar(raw: Any) -> str:
-    choices = cast("Sequence[Any]", getattr(raw.type, "choices", ()))
-    if choices:
-        return " or ".join(str(getattr(choice, "value", choice)) for choice in choices)
-    return str(raw.metavar or raw.type.name).upper()
+def _metavar(raw: Any, context: Any) -> str:
+    if raw.type_descriptor.is_ranged:
+        return f"{'' if raw.min is None else raw.min}…{'' if raw.max is None else raw.max}"
+    return str(raw.metavar or raw.display_type(context)).strip("<>").replace("|", " or ")
 
 
 def _default(value: Any, *, is_flag: bool) -> str:
     if is_flag or not isinstance(value, str | int | float):
         return ""
-    return str(value)
+    return str(getattr(value, "value", value))
 
 
 def _check_parameters(title: str, parameters: Sequence[Parameter], rest: list[str]) -> None:
