@@ -64,8 +64,10 @@ def cost(cost_usd: float | None) -> str:
 
 
 def plural(number: int, noun: str) -> str:
-    """Return `1 step` or `2 steps`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    """Return `1 step` or `2 steps`, `2 bodies`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
 
 
 def _long(seconds: int) -> str:

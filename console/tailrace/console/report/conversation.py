@@ -5,14 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tailrace.console.report.messages import Message, is_message, read_message
-from tailrace.console.report.values import (
-    ADDED,
-    LIST,
-    as_list,
-    as_object,
-    missing_body,
-    not_stored,
-)
+from tailrace.console.report.values import as_list, as_object, missing_body, not_stored
+from tailrace.schemas.payloads import ADDED, LIST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -57,7 +57,8 @@ def clip(text: str, width: int) -> str:
     """Return the text cut to `width` cells, with an ellipsis where something was cut."""
     if len(text) <= width and cell_len(text) <= width:
         return text
-    return text[: _cut(text, 0, max(width - 1, 1))].rstrip() + "…"
+    head = text[: _cut(text, 0, max(width - 1, 1))]
+    return (head.rstrip() if cell_len(head) < width else "") + "…"
 
 
 def _line_end(text: str, at: int, width: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tailrace.console.report.values import as_list, as_object, missing_body, not_stored
+from tailrace.console.report.values import as_list, as_object, missing_body, not_stored, stand_in
 
 
 @dataclass(frozen=True)
@@ -130,5 +130,4 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, str):
         return value
-    digest = missing_body(value)
-    return json.dumps(value, ensure_ascii=False) if digest is None else not_stored(digest)
+    return stand_in(value) or json.dumps(value, ensure_ascii=False)

@@ -5,13 +5,14 @@ What could not be resolved stays visible: a reference to a body that is not stor
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tailrace.console.report.printable import json_text
+from tailrace.schemas.payloads import ADDED, BODY, CUT, LIST, resolve
 
-BODY = "$body"
-LIST = "$list"
-ADDED = "+"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _SHORT_DIGEST = 12
 
 
@@ -25,6 +26,17 @@ def as_list(value: Any) -> list[Any] | None:
     return cast("list[Any]", value) if isinstance(value, list) else None
 
 
+def recorded(text: str | None, bodies: Mapping[str, str]) -> Any:
+    """Return the value that recorded JSON stands for, bodies put in where they are stored.
+
+    Text that is no JSON, or nested too deep to be read, is its own value.
+    """
+    try:
+        return resolve(text, bodies)
+    except (ValueError, RecursionError):
+        return text
+
+
 def missing_body(value: Any) -> str | None:
     """Return the digest of the body that the value stands for unresolved; None for other values."""
     reference = as_object(value)
@@ -34,18 +46,32 @@ def missing_body(value: Any) -> str | None:
     return None
 
 
+def cut_text(value: Any) -> str | None:
+    """Return beginning, size and end of a value too large to be recorded; None for other values."""
+    cut = as_object((as_object(value) or {}).get(CUT))
+    if cut is None or not isinstance(cut.get("size_bytes"), int):
+        return None
+    return f"{cut.get('head', '')} … <cut: {cut['size_bytes']:,} bytes> … {cut.get('tail', '')}"
+
+
 def not_stored(digest: str) -> str:
     """Return the words that stand for a body that is not stored."""
     return f"<body {digest[:_SHORT_DIGEST]} is not stored>"
 
 
+def stand_in(value: Any) -> str | None:
+    """Return the words for a value that is not here, or not all of it; None for other values."""
+    digest = missing_body(value)
+    return cut_text(value) if digest is None else not_stored(digest)
+
+
 def value_text(value: Any) -> str:
     """Return the value for a reader: text bare, small objects as `name: value`, others as JSON."""
-    digest = missing_body(value)
-    if digest is not None:
-        return not_stored(digest)
     if isinstance(value, str):
         return value
+    standing_in = stand_in(value)
+    if standing_in is not None:
+        return standing_in
     pair = as_object(value) or {}
     if len(pair) == 1:
         ((name, only),) = pair.items()
@@ -62,5 +88,4 @@ def call_text(name: str, arguments: Any) -> str:
 
 
 def _inner(value: Any) -> str:
-    digest = missing_body(value)
-    return json_text(value) if digest is None else not_stored(digest)
+    return stand_in(value) or json_text(value)
