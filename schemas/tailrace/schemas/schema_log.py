@@ -1,0 +1,187 @@
+"""The `schemas` topic: writers publish their schemas to it, readers follow it.
+
+A record's key is the schema's id in decimal digits, its value the schema's full sorted JSON, so
+that anyone can check the one against the other. What is read goes into a `SchemaBook`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Any, Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from tailrace.schemas.endpoints import kafka_options
+from tailrace.schemas.errors import TailraceError
+from tailrace.schemas.schema_book import SchemaBook, SchemaRejectedError
+from tailrace.schemas.topics import SCHEMAS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+
+    from tailrace.schemas.catalog import Schema
+
+START_TIMEOUT_S = 30.0
+_POLL_MS = 500
+_RETRY_S = 1.0
+_REJECTIONS_KEPT = 100
+
+_log = logging.getLogger(__name__)
+
+
+class SchemaLogError(TailraceError):
+    """The `schemas` topic cannot be read or written."""
+
+
+def log_record(schema: Schema) -> tuple[bytes, bytes]:
+    """Return key and value of the record that publishes a schema."""
+    return str(schema.id).encode(), schema.text.encode()
+
+
+async def send_schemas(
+    producer: Any, schemas: Iterable[Schema], *, prefix: str | None = None
+) -> None:
+    """Write schemas through the caller's own started aiokafka producer; returns when acknowledged.
+
+    Writing a schema again is harmless: the topic is compacted, and a repetition is ignored.
+    """
+    topic = SCHEMAS.name(prefix)
+    sent = [
+        await producer.send(topic, key=key, value=value) for key, value in map(log_record, schemas)
+    ]
+    await asyncio.gather(*sent)
+
+
+async def publish_missing(
+    schemas: Iterable[Schema],
+    *,
+    prefix: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    timeout_s: float = START_TIMEOUT_S,
+) -> tuple[Schema, ...]:
+    """Write those of the schemas that are not on the topic yet, and return them.
+
+    Two processes that do so at once may both write one: a repetition, see `send_schemas`.
+
+    Raises:
+        SchemaLogError: if the topic is missing or the broker does not answer in time.
+    """
+    connection = dict(kafka_options() if options is None else options)
+    async with SchemaFollower(SchemaBook(()), prefix=prefix, options=connection) as follower:
+        missing = tuple(schema for schema in schemas if schema.id not in follower.book)
+    if not missing:
+        return ()
+    producer: Any = AIOKafkaProducer(**connection, acks="all", enable_idempotence=True)
+    try:
+        async with asyncio.timeout(timeout_s):
+            await producer.start()
+            await send_schemas(producer, missing, prefix=prefix)
+    except (KafkaError, TimeoutError) as error:
+        raise SchemaLogError(_unreachable(SCHEMAS.name(prefix), error)) from error
+    finally:
+        await producer.stop()
+    return missing
+
+
+class SchemaFollower:
+    """Reads the `schemas` topic to its end, then tails it, teaching a book.
+
+    A record that is no schema is counted in `rejections` and logged; it stops nothing.
+    """
+
+    def __init__(
+        self,
+        book: SchemaBook | None = None,
+        *,
+        prefix: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Follow into the given book, by default a new one of all that ship."""
+        self.book = SchemaBook() if book is None else book
+        self.topic = SCHEMAS.name(prefix)
+        self.rejections: deque[str] = deque(maxlen=_REJECTIONS_KEPT)
+        self._partition = TopicPartition(self.topic, 0)
+        connection = dict(kafka_options() if options is None else options)
+        self._consumer: Any = None
+        self._connection = connection
+        self._tail: asyncio.Task[None] | None = None
+
+    async def start(self, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Return once the topic has been read to the end that it had when this was called.
+
+        Raises:
+            SchemaLogError: if the topic is missing or the broker does not answer in time.
+        """
+        self._consumer = AIOKafkaConsumer(
+            **self._connection, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._consumer.start()
+                await self._read_to_end()
+        except (KafkaError, TimeoutError) as error:
+            await self._consumer.stop()
+            raise SchemaLogError(_unreachable(self.topic, error)) from error
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        self._tail = asyncio.create_task(self._follow(), name=f"follow {self.topic}")
+
+    async def stop(self) -> None:
+        """Stop tailing; what was learnt stays in the book. Stopping twice is harmless."""
+        if self._tail is not None:
+            self._tail.cancel()
+            await asyncio.gather(self._tail, return_exceptions=True)
+            self._tail = None
+            await self._consumer.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def _read_to_end(self) -> None:
+        # Asked of all topics: asking for one by name could create it with a broker's defaults.
+        if self.topic not in await self._consumer.topics():
+            raise SchemaLogError(
+                f"the topic {self.topic} does not exist: create it with `tailrace topics apply`"
+            )
+        self._consumer.assign([self._partition])
+        await self._consumer.seek_to_beginning(self._partition)
+        ends = await self._consumer.end_offsets([self._partition])
+        while await self._consumer.position(self._partition) < ends[self._partition]:
+            await self._poll()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self._poll()
+            except KafkaError as error:
+                _log.warning("following %s failed, trying again: %s", self.topic, error)
+                await asyncio.sleep(_RETRY_S)
+
+    async def _poll(self) -> None:
+        batches = await self._consumer.getmany(self._partition, timeout_ms=_POLL_MS)
+        for record in batches.get(self._partition, ()):
+            try:
+                self.book.learn(record.key, record.value)
+            except SchemaRejectedError as error:
+                where = f"{self.topic} partition 0 offset {record.offset}"
+                self.rejections.append(f"{where}: {error}")
+                _log.warning("%s: %s", where, error)
+
+
+def _unreachable(topic: str, error: Exception) -> str:
+    reason = str(error) or "the broker did not answer in time"
+    return f"the topic {topic} cannot be reached: {reason}; see whether Kafka runs"
