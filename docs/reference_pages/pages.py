@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from reference_pages import markdown
 from reference_pages.command_line import Command, Parameter, commands, program_options
+from reference_pages.record_pages import records_page, tables_page
+from reference_pages.settings import SETTINGS
 from tailrace.schemas.topics import TOPICS, Topic
 
 if TYPE_CHECKING:
@@ -59,8 +61,22 @@ def topics_page() -> str:
     )
 
 
+def settings_page() -> str:
+    """Return the page of the environment variables."""
+    rows = ((markdown.code(each.name), each.unset, each.doc) for each in SETTINGS)
+    return markdown.page(
+        "The settings",
+        "Environment variables, read by every process of Tailrace. An option of a command or an "
+        "argument in code comes before them.",
+        markdown.table(("variable", "where it is not set", "meaning"), rows),
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
+    "records.md": records_page,
+    "settings.md": settings_page,
+    "tables.md": tables_page,
     "topics.md": topics_page,
 }
 

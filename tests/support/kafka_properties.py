@@ -1,17 +1,14 @@
-"""Which properties a broker knows, asked of a running one, and which ours is started with."""
+"""Which properties a broker knows, asked of a running one, and which version ours is."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+import re
+from importlib.resources import files
 from typing import Any, cast
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-
-from tailrace.console.local.kafka_settings import server_properties
-
-EMBEDDED_VERSION = "4.3.1"
 
 
 def known_to(bootstrap: str) -> set[str]:
@@ -19,11 +16,12 @@ def known_to(bootstrap: str) -> set[str]:
     return asyncio.run(_described(bootstrap))
 
 
-def embedded() -> dict[str, str]:
-    """Return the properties that the embedded stack starts its broker with."""
-    text = server_properties(Path("data"), port=9092, controller_port=9093)
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    return dict(line.split("=", 1) for line in lines)
+def embedded_version() -> str:
+    """Return the version of the broker that the embedded stack starts."""
+    jars = files("tailrace.console.local").joinpath("kafka_jars.txt").read_text(encoding="utf-8")
+    match = re.search(r"^org\.apache\.kafka:kafka_[\d.]+:(\S+)", jars, flags=re.MULTILINE)
+    assert match
+    return match[1]
 
 
 async def _described(bootstrap: str) -> set[str]:
