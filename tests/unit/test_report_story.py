@@ -12,7 +12,8 @@ import pytest
 from support.traces import NOON, Journal
 from tailrace.console.report.assembly import assemble
 from tailrace.console.report.outline import draw
-from tailrace.console.report.story import Told, tell
+from tailrace.console.report.story import tell
+from tailrace.console.report.telling import Telling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,7 +43,7 @@ def told(
     after_s: int = 60,
 ) -> str:
     now = NOON + timedelta(seconds=after_s)
-    entries = tell(assemble(events), Told(bodies or {}, now, full))
+    entries = tell(assemble(events), Telling(bodies or {}, now, full))
     return "\n".join(line.plain for line in draw(entries, width, full=full))
 
 

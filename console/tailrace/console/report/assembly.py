@@ -124,6 +124,13 @@ class Run:
             expected = seq + 1
         return missing
 
+    @property
+    def missing_children(self) -> list[str]:
+        """Ids of runs that it says it started and that are not stored."""
+        known = {child.fields.run_id for child in self.all_runs()}
+        named = self.end.children if self.end is not None else ()
+        return [child for child in named if child not in known]
+
     def missing_bodies(self, bodies: Mapping[str, str]) -> list[str]:
         """Return the hashes of bodies that its events name and that are not among `bodies`."""
         named = (d for e in self.events.values() for d in getattr(e, "bodies", ()))

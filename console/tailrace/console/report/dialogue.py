@@ -64,6 +64,12 @@ class Dialogue:
             details.append(Detail("out", value_text(answered)))
         return tuple(details)
 
+    def rest(self, transcript: Any) -> tuple[Detail, ...]:
+        """Return what a whole conversation holds beyond what the model calls have shown."""
+        messages = messages_in(transcript) or ()
+        known = max((common_start(old, messages) for old in self._conversations), default=0)
+        return tuple(detail for message in messages[known:] for detail in self._said(message))
+
     def _said(self, message: Message) -> Iterator[Detail]:
         if message.role == "tool" and canonical(message.text) in self._results:
             return

@@ -26,9 +26,7 @@ def gaps(run: Run, bodies: Mapping[str, str]) -> list[str]:
             missing.append(f"events {first} to {last} of the run are not stored")
     if run.parent_missing:
         missing.append(f"its parent run {run.fields.parent_run_id} is not stored")
-    known = {child.fields.run_id for child in run.all_runs()}
-    named = run.end.children if run.end is not None else ()
-    missing.extend(f"its child run {child} is not stored" for child in named if child not in known)
+    missing.extend(f"its child run {child} is not stored" for child in run.missing_children)
     lost = run.missing_bodies(bodies)
     if lost:
         shown = ", ".join(digest[:SHORT_ID] for digest in lost[:_NAMED])

@@ -7,7 +7,7 @@ OpenAI-style messages (`role`, `content`, `tool_calls`, `tool_call_id`) and cont
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tailrace.console.report.values import as_list, as_object, missing_body, not_stored, stand_in
@@ -26,10 +26,8 @@ class Call:
     call_id: str = ""
     """What the answer names; empty when the message gives none."""
 
-    @property
-    def value(self) -> Any:
-        """The arguments as a value."""
-        return parsed(self.arguments)
+    value: Any = field(default=None, compare=False)
+    """The arguments as they were given, for showing."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,8 @@ def _call(value: Any) -> Call:
     call = as_object(value) or {}
     inner = as_object(call.get("function")) or call
     arguments = inner.get("arguments", inner.get("input"))
-    return Call(_text(inner.get("name")) or "?", canonical(arguments), _text(call.get("id")))
+    name = _text(inner.get("name")) or "?"
+    return Call(name, canonical(arguments), _text(call.get("id")), arguments)
 
 
 def _text(value: Any) -> str:

@@ -68,7 +68,7 @@ def stand_in(value: Any) -> str | None:
 def value_text(value: Any) -> str:
     """Return the value for a reader: text bare, small objects as `name: value`, others as JSON."""
     if isinstance(value, str):
-        return value
+        return value or '""'
     standing_in = stand_in(value)
     if standing_in is not None:
         return standing_in

@@ -1,0 +1,59 @@
+"""One run as an entry of the outline: what it was given, gave back, and lacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tailrace.console.report.error_details import error_details
+from tailrace.console.report.facts import run_facts
+from tailrace.console.report.gaps import gaps
+from tailrace.console.report.outline import Detail, Entry
+from tailrace.console.report.signs import Sign, sign_of
+from tailrace.console.report.values import recorded, value_text
+
+if TYPE_CHECKING:
+    from tailrace.console.report.assembly import Run
+    from tailrace.console.report.dialogue import Dialogue
+    from tailrace.console.report.telling import Telling
+
+TRANSCRIPT = "transcript"
+"""The attribute in which an imported run keeps its whole conversation, by reference."""
+
+
+def run_entry(run: Run, telling: Telling) -> Entry:
+    """Return the run's entry, without what happened in it."""
+    end = run.end
+    given = next((e for e in (end, run.start) if e is not None and e.input is not None), None)
+    details = [Detail("gap", text, "bold yellow") for text in gaps(run, telling.bodies)]
+    if given is not None:
+        details.append(Detail("in", value_text(recorded(given.input, telling.bodies))))
+    if end is not None and end.output is not None:
+        details.append(Detail("out", value_text(recorded(end.output, telling.bodies))))
+    details.extend(error_details(end, full=telling.full))
+    others = ", ".join(_attributes(run))
+    if others:
+        details.append(Detail("also", others, "dim", 2))
+    return Entry(
+        sign_of(run.outcome),
+        "run",
+        "bold cyan",
+        run.fields.component,
+        run_facts(run, telling.now),
+        tuple(details),
+    )
+
+
+def ending_entry(run: Run, dialogue: Dialogue, telling: Telling) -> Entry | None:
+    """Return what the run's transcript holds after its last model call; None if nothing."""
+    transcript = run.end.attributes.get(TRANSCRIPT) if run.end is not None else None
+    rest = dialogue.rest(recorded(transcript, telling.bodies))
+    return Entry(Sign("·", "dim"), "said", "dim", "after", (), rest) if rest else None
+
+
+def _attributes(run: Run) -> list[str]:
+    """Return the run's attributes as `name: value`, short ones first, without references."""
+    found: dict[str, str] = {}
+    for event in (run.start, run.end):
+        found.update(event.attributes if event is not None else {})
+    shown = [item for item in found.items() if not item[1].startswith('{"$')]
+    return [f"{name}: {value}" for name, value in sorted(shown, key=lambda item: len(item[1]))]
