@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 1 << 16
 TIMEOUT_S = (10, 30)
 """To connect, and between two pieces of an answer."""
+FIRST_WAIT_S = 0.4
+"""Before a second try; each further one waits twice as long."""
 _TRIES = 4
 _PARTIAL_CONTENT = 206
 _RANGE_NOT_SATISFIABLE = 416
@@ -47,7 +49,7 @@ def download(url: str, target: Path, sha256: str, on_bytes: Callable[[int], None
     last = "no answer"
     for attempt in range(_TRIES):
         if attempt:
-            time.sleep(0.2 * 2**attempt)
+            time.sleep(FIRST_WAIT_S * 2 ** (attempt - 1))
         try:
             _continue(url, part, on_bytes)
         except requests.RequestException as error:

@@ -35,7 +35,6 @@ _ORPHAN_TIMEOUT_S = 15.0
 _STOP_TIMEOUT_S = 30.0
 _RESTARTS = 5
 _RESTARTS_WITHIN_S = 600.0
-_BACKOFF_S = 0.5
 
 
 class AlreadyRunningError(StackError):
@@ -55,11 +54,13 @@ class Stack:
         dependents: Sequence[Dependent] = (),
         background: Sequence[Callable[[threading.Event], object]] = (),
         tell: Tell,
+        backoff_s: float = 0.5,
     ) -> None:
         """Take the servers to start and, in `given`, the addresses of those that run elsewhere.
 
         `background` holds work without an outcome, done in a thread each once the stack runs; it
-        must end soon after its event is set.
+        must end soon after its event is set. `backoff_s` is the wait before a first restart; each
+        further one doubles it.
         """
         self._folder = folder
         self._members = list(members)
@@ -68,6 +69,7 @@ class Stack:
         self._dependents = dependents
         self._background = background
         self._tell = tell
+        self._first_backoff_s = backoff_s
         self._requests: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._ending = threading.Event()
         self._workers: list[threading.Thread] = []
@@ -178,7 +180,7 @@ class Stack:
                 f"{_RESTARTS_WITHIN_S / 60:.0f} minutes, so the stack stops: {reason}"
             )
         self._restarts[member.name] = self._restarts.get(member.name, 0) + 1
-        return _BACKOFF_S * 2 ** len(recent)
+        return self._first_backoff_s * 2 ** len(recent)
 
     def _while_working(self, work: Callable[[], None]) -> bool:
         """Do blocking work in a thread; False if a stop was asked for before it was done."""
