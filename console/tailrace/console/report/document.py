@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tailrace.console.report.assembly import Run, Step
 from tailrace.console.report.values import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from tailrace.console.report.assembly import Run, Step
     from tailrace.schemas.events import Event
 
 _RUN_TOTALS = (

@@ -120,6 +120,8 @@ def _call(value: Any) -> Call:
     call = as_object(value) or {}
     inner = as_object(call.get("function")) or call
     arguments = inner.get("arguments", inner.get("input"))
+    if isinstance(arguments, str):
+        arguments = parsed(arguments)
     name = _text(inner.get("name")) or "?"
     return Call(name, canonical(arguments), _text(call.get("id")), arguments)
 

@@ -55,5 +55,6 @@ def _attributes(run: Run) -> list[str]:
     found: dict[str, str] = {}
     for event in (run.start, run.end):
         found.update(event.attributes if event is not None else {})
+    found.pop(TRANSCRIPT, None)
     shown = [item for item in found.items() if not item[1].startswith('{"$')]
     return [f"{name}: {value}" for name, value in sorted(shown, key=lambda item: len(item[1]))]
