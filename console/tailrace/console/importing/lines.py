@@ -30,6 +30,9 @@ class Line:
     text: bytes | LineRefusedError
     """The line without its end; or why it was passed over."""
 
+    position: int = 0
+    """How many bytes of the file, as it lies on disk, had been read by then."""
+
 
 def read_lines(path: Path, max_bytes: int = MAX_LINE_BYTES) -> Iterator[Line]:
     """Yield the file's lines in order; holds at most one line in memory.
@@ -51,10 +54,10 @@ def read_lines(path: Path, max_bytes: int = MAX_LINE_BYTES) -> Iterator[Line]:
         try:
             for number, text in enumerate(_bounded(stream, max_bytes), start=1):
                 if isinstance(text, LineRefusedError) or text.strip():
-                    yield Line(number, text)
+                    yield Line(number, text, raw.tell())
         except (OSError, EOFError, zlib.error) as error:
             broken = f"the file breaks off here and cannot be read on: {error}"
-            yield Line(number + 1, LineRefusedError(broken))
+            yield Line(number + 1, LineRefusedError(broken), raw.tell())
 
 
 def _bounded(stream: BinaryIO, max_bytes: int) -> Iterator[bytes | LineRefusedError]:
