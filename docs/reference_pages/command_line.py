@@ -96,8 +96,10 @@ def program_options() -> tuple[Parameter, ...]:
     return _parameters(root)
 
 
-def check(words: Sequence[str]) -> None:
+def check(words: Sequence[str], *, whole: bool = True) -> None:
     """Raise if these words, without the program's name, are no command line.
+
+    With `whole=False` they only name a command, perhaps with some options, and may lack the rest.
 
     Raises:
         NoSuchCommandLineError: the message names the word that is wrong.
@@ -107,7 +109,11 @@ def check(words: Sequence[str]) -> None:
         return
     for command in commands():
         if tuple(words[: len(command.words)]) == command.words:
-            _check_parameters(command.title, command.parameters, list(words[len(command.words) :]))
+            rest = list(words[len(command.words) :])
+            needed = sum(abs(each.values) for each in command.arguments if each.required)
+            given = _check_parameters(command.title, command.parameters, rest)
+            if whole and given is not None and given < needed:
+                raise NoSuchCommandLineError(f"'{command.title}' needs {needed} words")
             return
     groups = {command.words[0] for command in commands() if len(command.words) > 1}
     if words[0] not in groups or not set(words[1:]) <= _HELP:
@@ -154,14 +160,15 @@ def _default(value: Any, *, is_flag: bool) -> str:
     return str(getattr(value, "value", value))
 
 
-def _check_parameters(title: str, parameters: Sequence[Parameter], rest: list[str]) -> None:
+def _check_parameters(title: str, parameters: Sequence[Parameter], rest: list[str]) -> int | None:
+    """Return how many words stand for arguments; None if they ask for the help instead."""
     options = {name: each for each in parameters if each.is_option for name in each.names}
-    places = [each for each in parameters if not each.is_option]
+    limits = [each.values for each in parameters if not each.is_option]
     given = 0
     while rest:
         word = rest.pop(0)
         if word in _HELP:
-            return
+            return None
         if not word.startswith("-") or word == "-":
             given += 1
             continue
@@ -170,9 +177,6 @@ def _check_parameters(title: str, parameters: Sequence[Parameter], rest: list[st
             raise NoSuchCommandLineError(f"'{title}' has no option {name}")
         if not joined:
             del rest[: options[name].values]
-    needed = sum(abs(each.values) for each in places if each.required)
-    if given < needed:
-        raise NoSuchCommandLineError(f"'{title}' needs {needed} words, not {given}")
-    limits = [each.values for each in places]
     if UNBOUNDED not in limits and given > sum(limits):
         raise NoSuchCommandLineError(f"'{title}' takes {sum(limits)} words, not {given}")
+    return given

@@ -28,20 +28,20 @@ def tables_page() -> str:
     coordinates = ", ".join(markdown.code(column) for column in COORDINATES)
     return markdown.page(
         "The tables",
-        "A table has the fields of its [record](records.md) as columns, then where in the log the "
+        "A table has the fields of its [records](records.md) as columns, then where in the log the "
         f"row came from: {coordinates}. Rows of one identity are one fact, however often they are "
         "there; every query of Tailrace takes one.",
         markdown.table(
-            ("table", "record", "topics", "identity", "what its rows are"), map(_table, TABLES)
+            ("table", "records", "topics", "identity", "what its rows are"), map(_table, TABLES)
         ),
     )
 
 
 def _table(table: Table) -> tuple[str, ...]:
-    record = f"[`{table.record}`](records.md#{table.record})"
+    records = ", ".join(f"[`{record}`](records.md#{record})" for record in table.records)
     topics = ", ".join(markdown.code(topic.suffix) for topic in table.topics)
     identity = ", ".join(markdown.code(column) for column in table.identity)
-    return markdown.code(table.name), record, topics, identity, table.doc
+    return markdown.code(table.name), records, topics, identity, table.doc
 
 
 def _record(schema: catalog.Schema) -> str:

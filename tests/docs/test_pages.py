@@ -27,7 +27,7 @@ def _without_redirection(words: tuple[str, ...]) -> list[str]:
 
 @pytest.mark.parametrize("command", typed("tailrace"), ids=lambda each: each.name)
 def test_every_command_that_is_shown_exists_with_its_options(command: Typed) -> None:
-    command_line.check(_without_redirection(command.words)[1:])
+    command_line.check(_without_redirection(command.words)[1:], whole=command.whole)
 
 
 @pytest.mark.parametrize("command", typed("make"), ids=lambda each: each.name)

@@ -36,7 +36,9 @@ def test_every_option_and_argument_says_what_it_means() -> None:
     assert not silent
 
 
-@pytest.mark.parametrize("words", ["frobnicate", "up --frobnicate", "up one two three", "traces x"])
+@pytest.mark.parametrize(
+    "words", ["frobnicate", "up --frobnicate", "up one two three", "traces x", "backup"]
+)
 def test_a_line_that_is_no_command_is_found(words: str) -> None:
     with pytest.raises(NoSuchCommandLineError):
         command_line.check(words.split())
@@ -45,6 +47,10 @@ def test_a_line_that_is_no_command_is_found(words: str) -> None:
 @pytest.mark.parametrize("words", ["--version", "--help", "up --help", "status --json", ""])
 def test_a_line_that_is_a_command_is_let_be(words: str) -> None:
     command_line.check(words.split())
+
+
+def test_a_line_that_only_names_a_command_may_lack_what_it_needs() -> None:
+    command_line.check(["backup"], whole=False)
 
 
 def test_the_settings_that_are_documented_are_those_that_the_code_reads() -> None:

@@ -45,6 +45,8 @@ class Typed:
     path: str
     line: int
     words: tuple[str, ...]
+    whole: bool
+    """Whether it is to be typed as it is; code within a line may only name a command."""
 
     @property
     def name(self) -> str:
@@ -93,7 +95,7 @@ def typed_in(document: Source) -> Iterator[Typed]:
     for number, line in enumerate(prose.splitlines(), 1):
         for span in _SPAN.findall(line):
             if " " in span:
-                yield from _commands(document.path, number, span)
+                yield from _commands(document.path, number, span, whole=False)
 
 
 def links_of(document: Source) -> Iterator[str]:
@@ -112,7 +114,7 @@ def _joined(text: str) -> list[str]:
     return lines
 
 
-def _commands(path: str, line: int, text: str) -> Iterator[Typed]:
+def _commands(path: str, line: int, text: str, *, whole: bool = True) -> Iterator[Typed]:
     lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     try:
@@ -123,7 +125,7 @@ def _commands(path: str, line: int, text: str) -> Iterator[Typed]:
     for word in [*words, ";"]:
         if word in _SEPARATORS:
             if current:
-                yield Typed(path, line, tuple(current))
+                yield Typed(path, line, tuple(current), whole)
             current = []
         elif current or not _SETTING.fullmatch(word):
             current.append(word)
