@@ -38,6 +38,7 @@ COMMANDS = (
     Registered("down", "down", "Stop what `up` started."),
     Registered("backup", "backup", "Write the data folder to one file."),
     Registered("restore", "restore", "Make a data folder from a backup."),
+    Registered("import", "import_", "Import recorded chat trajectories."),
 )
 GROUPS = {
     "topics": "Create and check the topics.",

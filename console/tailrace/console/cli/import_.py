@@ -62,6 +62,7 @@ def command(
     recorded_at: Annotated[
         datetime | None,
         typer.Option(
+            metavar="TIME",
             formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
             help="When it was recorded, UTC.  [default: the line's own time, else the file's]",
         ),
