@@ -1,0 +1,203 @@
+"""Reads the archived topics as a member of a group, and runs a lane for each partition it is given.
+
+aiokafka has no types of its own, so it is met as `Any` here and in the few modules beside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, cast
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from tailrace.schemas.errors import TailraceError
+from tailrace.sinks.archive.lane import Lane, PartitionLostError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+
+    from tailrace.sinks.archive.cutting import LogRecord
+    from tailrace.sinks.archive.options import SinkOptions, SinkStats
+    from tailrace.sinks.archive.protocol import Commit
+
+_log = logging.getLogger(__name__)
+
+POLL_MS = 200
+SESSION_TIMEOUT_MS = 10_000
+COMMIT_PAUSE_S = 0.2
+COMMIT_PATIENCE_S = 60.0
+_FETCH_BYTES = 4 << 20
+
+
+class SinkFailedError(TailraceError):
+    """The sink stopped for a reason that is not its own."""
+
+
+class ArchiveConsumer:
+    """The group member: assignment, polling, back pressure.
+
+    Args:
+        options: of the sink.
+        kafka: connection arguments of aiokafka.
+        stats: `lag` and `partitions` are kept here.
+        begin: called with the partitions of a new assignment; returns where each begins, or raises
+            what the sink must stop for.
+        lane: makes the lane of a partition that begins at a commit.
+    """
+
+    def __init__(
+        self,
+        options: SinkOptions,
+        kafka: Mapping[str, Any],
+        stats: SinkStats,
+        begin: Callable[[Collection[TopicPartition]], Awaitable[Mapping[TopicPartition, Commit]]],
+        lane: Callable[[TopicPartition, Commit, Callable[[Commit], Awaitable[None]]], Lane],
+    ) -> None:
+        self._options = options
+        self._kafka = kafka
+        self._stats = stats
+        self._begin = begin
+        self._make_lane = lane
+        self._consumer: Any = None
+        self._lanes: dict[TopicPartition, Lane] = {}
+        self._paused: set[TopicPartition] = set()
+        self._failure: BaseException | None = None
+
+    async def run(self, topics: Sequence[str], stop: asyncio.Event) -> None:
+        """Archive until told to stop; what is unfinished then is sent again by the next owner.
+
+        Raises:
+            TailraceError: if the sink must stop.
+        """
+        self._consumer = cast("Any", AIOKafkaConsumer)(
+            **self._kafka,
+            group_id=self._options.group_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=SESSION_TIMEOUT_MS // 5,
+            max_partition_fetch_bytes=_FETCH_BYTES,
+            fetch_max_wait_ms=POLL_MS,
+        )
+        try:
+            await self._consumer.start()
+            self._consumer.subscribe(list(topics), listener=_Listener(self))
+            while not stop.is_set():
+                await self._poll()
+        except KafkaError as error:
+            raise SinkFailedError(
+                f"reading from Kafka failed: {error!r}; the sink goes on where it stopped"
+            ) from error
+        finally:
+            await self.give_up_partitions()
+            await self._consumer.stop()
+
+    async def take_partitions(self, partitions: Collection[TopicPartition]) -> None:
+        """Begin with newly assigned partitions; a reason not to is raised by `run`."""
+        try:
+            commits = await self._begin(partitions)
+        except Exception as error:  # noqa: BLE001 - aiokafka would log and forget it
+            self._failure = error
+            return
+        for partition, commit in commits.items():
+            self._consumer.seek(partition, commit.offset)
+            lane = self._make_lane(partition, commit, self._committer(partition))
+            self._lanes[partition] = lane
+            lane.start()
+        self._stats.partitions = len(self._lanes)
+
+    async def give_up_partitions(self) -> None:
+        """End all lanes, within the bound of `SinkOptions.handover_s`."""
+        lanes = list(self._lanes.values())
+        await asyncio.gather(*(lane.close() for lane in lanes))
+        self._lanes.clear()
+        self._paused.clear()
+        self._stats.partitions = 0
+
+    async def _poll(self) -> None:
+        batches = cast(
+            "dict[TopicPartition, list[LogRecord]]",
+            await self._consumer.getmany(timeout_ms=POLL_MS),
+        )
+        for partition, records in batches.items():
+            lane = self._lanes.get(partition)
+            if lane is not None:
+                end = self._consumer.highwater(partition) or 0
+                lane.feed(records, behind=records[-1].offset + 1 < end)
+        await self._skip_markers()
+        self._regulate()
+        self._check()
+
+    async def _skip_markers(self) -> None:
+        """Move resting lanes over transaction markers, which are offsets without records."""
+        for partition, lane in list(self._lanes.items()):
+            end = self._consumer.highwater(partition) or 0
+            if lane.protocol.at_rest and end > lane.protocol.stored_to:
+                lane.skip_to(await self._consumer.position(partition))
+
+    def _regulate(self) -> None:
+        limit = self._options.buffer_bytes
+        lag = 0
+        for partition, lane in self._lanes.items():
+            if lane.buffered_bytes > limit and partition not in self._paused:
+                self._consumer.pause(partition)
+                self._paused.add(partition)
+            elif partition in self._paused and lane.buffered_bytes <= limit // 2:
+                self._consumer.resume(partition)
+                self._paused.discard(partition)
+            end = self._consumer.highwater(partition) or 0
+            lag += max(0, end - lane.protocol.stored_to)
+        self._stats.lag = lag
+
+    def _check(self) -> None:
+        failure = self._failure or next(
+            (lane.failure for lane in self._lanes.values() if lane.failure), None
+        )
+        if failure is not None:
+            raise failure
+
+    def _committer(self, partition: TopicPartition) -> Callable[[Commit], Awaitable[None]]:
+        async def commit(commit: Commit) -> None:
+            """Commit until the broker says yes or no; only that no two owners say yes counts."""
+            loop = asyncio.get_running_loop()
+            deadline = loop.time() + COMMIT_PATIENCE_S
+            what = {partition: OffsetAndMetadata(commit.offset, commit.metadata)}
+            while True:
+                try:
+                    await self._consumer.commit(what)
+                except (CommitFailedError, IllegalStateError) as error:
+                    _log.info("%s was given to another member: %s", partition, error)
+                    raise PartitionLostError from error
+                except KafkaError as error:
+                    if not error.retriable or loop.time() > deadline:
+                        raise SinkFailedError(
+                            f"the commit for {partition.topic}-{partition.partition} failed: "
+                            f"{error!r}; the sink goes on where it stopped"
+                        ) from error
+                    await asyncio.sleep(COMMIT_PAUSE_S)
+                else:
+                    return
+
+        return commit
+
+
+class _Listener(ConsumerRebalanceListener):
+    """Hands the group's decisions on; aiokafka waits for both before it goes on."""
+
+    def __init__(self, consumer: ArchiveConsumer) -> None:
+        self._consumer = consumer
+
+    # aiokafka awaits what these return, which its types do not say.
+    async def on_partitions_revoked(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, revoked: Collection[TopicPartition]
+    ) -> None:
+        del revoked  # every partition, always: aiokafka has no cooperative rebalance
+        await self._consumer.give_up_partitions()
+
+    async def on_partitions_assigned(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, assigned: Collection[TopicPartition]
+    ) -> None:
+        await self._consumer.take_partitions(assigned)

@@ -1,0 +1,146 @@
+"""Is this the log that the tables were filled from? Asked before anything is inserted from it.
+
+Offsets mean something in one log only. A broker with another id, a topic that was recreated, or a
+log whose end was lost would have the sink skip records or store others under taken offsets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from tailrace.schemas.errors import TailraceError
+from tailrace.sinks.clickhouse import ask
+from tailrace.sinks.tables import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from clickhouse_connect.driver.client import Client
+
+    from tailrace.sinks.archive.protocol import Commit
+
+READ_BACK_S = 10.0
+_WAY_OUT = (
+    "use the database that belongs to this log (--database, TAILRACE_DATABASE), or an empty one"
+)
+
+
+class AnotherLogError(TailraceError):
+    """The tables and the log do not belong together."""
+
+
+def check_cluster(client: Client, log_id: str, prefix: str) -> None:
+    """Refuse tables that were filled from other clusters only.
+
+    Raises:
+        AnotherLogError: naming both logs.
+    """
+    for table in TABLES:
+        names = [topic.name(prefix) for topic in table.topics]
+        rows = ask(
+            client,
+            "SELECT DISTINCT log_id FROM {table:Identifier} WHERE topic IN {topics:Array(String)}",
+            {"table": table.name, "topics": names},
+        )
+        known = {str(row["log_id"]) for row in rows}
+        if known and log_id not in known:
+            raise AnotherLogError(
+                f"table {client.database}.{table.name} was filled from the log "
+                f"{', '.join(sorted(known))}, and this broker is the log {log_id}: {_WAY_OUT}"
+            )
+
+
+def highest_stored(
+    client: Client, log_id: str, topic: str, prefix: str
+) -> dict[int, tuple[int, int]]:
+    """Return for each stored partition of a topic its highest offset and its time in ms."""
+    found: dict[int, tuple[int, int]] = {}
+    for table in TABLES:
+        if topic not in {declared.name(prefix) for declared in table.topics}:
+            continue
+        rows = ask(
+            client,
+            "SELECT partition AS part, max(offset) AS last, "
+            "toUnixTimestamp64Milli(argMax(broker_ts, offset)) AS stamp "
+            "FROM {table:Identifier} WHERE log_id = {log_id:String} AND topic = {topic:String} "
+            "GROUP BY partition",
+            {"table": table.name, "log_id": log_id, "topic": topic},
+        )
+        for row in rows:
+            entry = (int(row["last"]), int(row["stamp"]))
+            found[row["part"]] = max(entry, found.get(row["part"], entry))
+    return found
+
+
+async def check_partitions(
+    kafka: Mapping[str, Any],
+    stored: Mapping[TopicPartition, tuple[int, int]],
+    committed: Mapping[TopicPartition, Commit],
+) -> dict[TopicPartition, int]:
+    """Compare partitions with what is stored and committed; return where each begins now.
+
+    Args:
+        kafka: connection arguments of aiokafka.
+        stored: the highest stored offset and its record's time in ms, where any is stored.
+        committed: the group's last commits; every partition has one.
+
+    Raises:
+        AnotherLogError: if a log is shorter than it was, or its record is not the stored one.
+    """
+    consumer = cast("Any", AIOKafkaConsumer)(**kafka, group_id=None, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        partitions = list(committed)
+        begins = cast("dict[TopicPartition, int]", await consumer.beginning_offsets(partitions))
+        ends = cast("dict[TopicPartition, int]", await consumer.end_offsets(partitions))
+        for partition, commit in committed.items():
+            _check_end(partition, commit, stored.get(partition), ends[partition])
+        present = [tp for tp, (last, _) in stored.items() if last >= begins[tp]]
+        await _check_records(consumer, present, stored)
+    finally:
+        await consumer.stop()
+    return begins
+
+
+def _check_end(
+    partition: TopicPartition, commit: Commit, stored: tuple[int, int] | None, end: int
+) -> None:
+    reached = commit.offset if commit.pending is None else commit.pending.last + 1
+    if stored is not None:
+        reached = max(reached, stored[0] + 1)
+    if reached > end:
+        raise AnotherLogError(
+            f"{_name(partition)} ends at offset {end}, but was read up to {reached} before: its "
+            f"end was lost, or the topic was recreated; {_WAY_OUT}"
+        )
+
+
+async def _check_records(
+    consumer: Any, present: Sequence[TopicPartition], stored: Mapping[TopicPartition, Any]
+) -> None:
+    if not present:
+        return
+    consumer.assign(list(present))
+    for partition in present:
+        last, stamp = stored[partition]
+        consumer.seek(partition, last)
+        try:
+            async with asyncio.timeout(READ_BACK_S):
+                record = await consumer.getone(partition)
+        except TimeoutError:
+            raise AnotherLogError(
+                f"the record at {_name(partition)}:{last}, which is stored, cannot be read back in "
+                f"{READ_BACK_S:.0f} s: check the broker, then start again"
+            ) from None
+        if (record.offset, record.timestamp) != (last, stamp):
+            raise AnotherLogError(
+                f"the record at {_name(partition)}:{last} is not the one that is stored: the topic "
+                f"was recreated; {_WAY_OUT}"
+            )
+
+
+def _name(partition: TopicPartition) -> str:
+    return f"{partition.topic}-{partition.partition}"
