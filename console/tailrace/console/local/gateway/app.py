@@ -13,18 +13,21 @@ from tailrace.console.local.gateway.compression import choose_encoder
 from tailrace.console.local.gateway.engine import Engine, prepare
 from tailrace.console.local.gateway.errors import GatewayError, refusal
 from tailrace.console.local.gateway.formats import content_type
+from tailrace.console.local.gateway.framing import refuse_frames
 from tailrace.console.local.gateway.inserting import run_insert
 from tailrace.console.local.gateway.lanes import Lane, Lanes
 from tailrace.console.local.gateway.options import GatewayOptions
-from tailrace.console.local.gateway.reading import run_read
+from tailrace.console.local.gateway.reading import reading
 from tailrace.console.local.gateway.reply import Reply, error_response
 from tailrace.console.local.gateway.request import Ask, parse_arguments, read_ask
+from tailrace.console.local.gateway.sandbox import check_words
 from tailrace.console.local.gateway.statement import (
     MAX_HEAD_BYTES,
     Insert,
     Read,
     find_insert,
     read_statement,
+    words,
 )
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -69,7 +72,9 @@ class Gateway:
                 arguments += await read_form(request, self._options.max_query_bytes)
             ask = read_ask(arguments, dict(request.headers), fresh_id=str(uuid.uuid4()))
             headers["X-ClickHouse-Query-Id"] = ask.query_id
+            refuse_frames(asked=ask.framed_body or ask.framed_result)
             statement, body = await self._statement(request, ask)
+            statement = await self._inspect(statement, body)
             return await self._answer(request, ask, statement, body, headers)
         except GatewayError as error:
             return error_response(error, headers)
@@ -94,6 +99,22 @@ class Gateway:
         if isinstance(found, Insert):
             return found, body
         return read_statement(bytes(text)), body
+
+    async def _inspect(self, statement: Read | Insert, body: Body) -> Read | Insert:
+        """Refuse what SQL may not reach; VALUES are expressions, so they are read and looked at."""
+        if self._options.allow_files:
+            return statement
+        if isinstance(statement, Read):
+            check_words(words(statement.sql))
+            return statement
+        check_words(words(statement.head))
+        if statement.format.lower() != "values":
+            return statement
+        limit = self._options.max_query_bytes
+        data = statement.data + await body.read_all(limit)
+        if b"file" in data.lower():
+            check_words(words(data))
+        return Insert(statement.head, statement.format, data)
 
     async def _answer(
         self,
@@ -135,7 +156,9 @@ class Gateway:
                 limit = self._options.max_insert_bytes
                 await run_insert(lane, connection, statement, body, reply, limit)
             else:
-                await run_read(lane, self._engine, connection, statement, ask, reply)
+                output = statement.format or ask.default_format
+                job = reading(lane, self._engine, connection, statement, output, ask.params)
+                await job.run(reply)
         finally:
             await lane.run(connection.close)
 

@@ -6,12 +6,18 @@ A fresh connection costs about 0.2 ms and starts from the defaults, so nothing t
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from chdb.state.sqlitelike import Connection as _ChdbConnection
 
 from tailrace.console.local.gateway.errors import EngineUnavailableError, from_engine
+from tailrace.console.local.gateway.sandbox import write_configuration
+
+_UNSAFE_PATH = re.compile(r"[?&#%\n]")
+_RECREATE = (b"DROP DATABASE default SYNC", b"CREATE DATABASE default ENGINE = Atomic")
+_REATTACH = (b"DETACH DATABASE default", b"ATTACH DATABASE default")
 
 
 class Result(Protocol):
@@ -55,7 +61,7 @@ class Connection(Protocol):
     def query(self, query: bytes, format: str, params: dict[str, str] | None = None) -> Result: ...  # noqa: A002, D102
     def send_query(
         self, query: bytes, format: str, params: dict[str, str] | None = None
-    ) -> Stream: ...  # noqa: A002, D102
+    ) -> Stream: ...
     def send_insert(self, query: bytes, format: str) -> Inserter: ...  # noqa: A002, D102
     def close(self) -> None: ...  # noqa: D102
 
@@ -63,24 +69,46 @@ class Connection(Protocol):
 class Engine:
     """The embedded engine on one folder, open for as long as this object is not closed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, allow_files: bool = False) -> None:
         """Open the folder, creating it; raises EngineUnavailableError, blocks about 0.4 s."""
-        path.mkdir(parents=True, exist_ok=True)
-        self._address = str(path.resolve())
+        folder = path.absolute()
+        if _UNSAFE_PATH.search(str(folder)):
+            raise EngineUnavailableError(
+                f"the embedded ClickHouse cannot use {path}: its name has one of ? & # % in it; "
+                "choose another folder"
+            )
+        self._address = str(folder)
         try:
-            self._anchor = self.connect()
-        except RuntimeError as raised:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._anchor = self._open(folder, allow_files=allow_files)
+        except (RuntimeError, OSError) as raised:
             raise EngineUnavailableError(_reason(path, str(raised))) from raised
         row = self._anchor.query(b"SELECT version(), timezone()", "TSV").bytes().decode()
         self.version, self.timezone = row.rstrip("\n").split("\t")
 
     def connect(self) -> Connection:
         """Open a connection with the engine's defaults."""
-        return cast("Connection", cast("Any", _ChdbConnection)(self._address))
+        return _connect(self._address)
+
+    def _open(self, folder: Path, *, allow_files: bool) -> Connection:
+        if allow_files:
+            return self.connect()
+        kept = (folder / "metadata" / "default.sql").exists()
+        configuration = write_configuration(folder)
+        anchor = _connect(f"{self._address}?config-file={configuration}")
+        # chDB lays a view of the file system over the database `default`; a server has none.
+        statements = _REATTACH if kept else _RECREATE
+        for statement in statements:
+            anchor.query(statement, "Null")
+        return anchor
 
     def close(self) -> None:
         """Close the engine; parts in memory are written, the folder's lock is given back."""
         self._anchor.close()
+
+
+def _connect(address: str) -> Connection:
+    return cast("Connection", cast("Any", _ChdbConnection)(address))
 
 
 def prepare(connection: Connection, settings: dict[str, str], database: str | None) -> None:

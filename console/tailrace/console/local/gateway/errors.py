@@ -33,6 +33,7 @@ _STATUS = {
 }
 _CODE = re.compile(r"Code: (\d+)\. ")
 _REPEATED = re.compile(r"(Code: \d+\. DB::Exception: )(?:Code: \d+\. DB::Exception: )+")
+_NAMED_AGAIN = re.compile(r"(?: \(([A-Z0-9_]+)\)(?: \(version [^)]*\))?\.?)+(?: \(\1\))\Z")
 _PREFIX = re.compile(r"^.*?(?=Code: \d+\. )", re.DOTALL)
 
 
@@ -64,4 +65,5 @@ def from_engine(raised: BaseException) -> GatewayError:
             UNKNOWN, "UNKNOWN_EXCEPTION", text.splitlines()[0] if text else "No reason given"
         )
     text = _REPEATED.sub(r"\1", _PREFIX.sub("", text, count=1))
+    text = _NAMED_AGAIN.sub(r" (\1)", text)
     return GatewayError(text, int(found.group(1)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from tailrace.console.local.gateway.body import Body, check_size
@@ -35,8 +34,6 @@ async def run_insert(
             await lane.run(inserter.cancel)
             raise
     except RuntimeError as raised:
-        if isinstance(raised, asyncio.InvalidStateError):
-            raise
         raise from_engine(raised) from raised
     reply.summary.written_rows = reply.summary.read_rows = written.rows_written
     reply.summary.written_bytes = reply.summary.read_bytes = written.bytes_written

@@ -7,7 +7,7 @@ call of one connection comes from one thread, and the number of lanes is the bou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -23,18 +23,22 @@ class Lane:
     def __init__(self, number: int) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"query-{number}")
 
-    async def run(self, call: Callable[[], T]) -> T:
+    async def run(self, call: Callable[[], T], interrupt: Callable[[], None] | None = None) -> T:
         """Run a call on this lane's thread.
 
-        If the awaiting task is cancelled, this still waits until the call has returned: a lane is
-        never given on while its thread is inside the engine.
+        If the awaiting task is cancelled, `interrupt` is called on another thread, and this still
+        waits until the call has returned: a lane is never given on while its thread is inside the
+        engine.
         """
-        running = asyncio.get_running_loop().run_in_executor(self._thread, call)
+        loop = asyncio.get_running_loop()
+        running = loop.run_in_executor(self._thread, call)
         cancelled: asyncio.CancelledError | None = None
         while not running.done():
             try:
                 await asyncio.wait([running])
             except asyncio.CancelledError as raised:
+                if cancelled is None and interrupt is not None:
+                    loop.run_in_executor(None, interrupt)
                 cancelled = raised
         if cancelled is not None:
             running.exception()  # seen here, so that it is not reported as forgotten
@@ -59,7 +63,7 @@ class Lanes:
         self._max_wait_s = max_wait_s
 
     @asynccontextmanager
-    async def take(self) -> AsyncIterator[Lane]:
+    async def take(self) -> AsyncGenerator[Lane]:
         """Wait for a lane; raises GatewayError 202 if too many wait or the wait is too long."""
         if self._turns.locked() and self._waiting >= self._max_waiting:
             raise self._too_many()

@@ -31,7 +31,7 @@ async def serve(options: GatewayOptions) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    gateway = Gateway(Engine(options.path), options)
+    gateway = Gateway(Engine(options.path, allow_files=options.allow_files), options)
     runner = web.AppRunner(
         gateway.application(),
         access_log=None,

@@ -42,8 +42,6 @@ class GatewayOptions:
     """The longest SQL text; an insert's data is not counted."""
     max_insert_bytes: int = 8 << 30
     """The longest body of one insert, decompressed."""
-    max_parked_bytes: int = 4 << 30
-    """The longest result that must be finished, on disk, before its first byte is sent."""
     drain_s: float = 10.0
     """How long a graceful stop waits for what runs."""
 

@@ -18,11 +18,7 @@ _TRUE = {"1", "true", "yes", "on"}
 # Arguments of HTTP, not of the engine. The engine has settings of some of these names that only
 # make sense for a server of its own.
 _TRANSPORT = frozenset(
-    """query database default_format query_id user password quota_key role session_id
-    session_timeout session_check close_session compress decompress wait_end_of_query buffer_size
-    client_protocol_version enable_http_compression http_zlib_compression_level stacktrace
-    send_progress_in_http_headers http_headers_progress_interval_ms
-    cancel_http_readonly_queries_on_client_close http_response_headers""".split()
+    ["query", "database", "default_format", "query_id", "user", "password", "quota_key", "role", "session_id", "session_timeout", "session_check", "close_session", "compress", "decompress", "wait_end_of_query", "buffer_size", "client_protocol_version", "enable_http_compression", "http_zlib_compression_level", "stacktrace", "send_progress_in_http_headers", "http_headers_progress_interval_ms", "cancel_http_readonly_queries_on_client_close", "http_response_headers"]
 )
 
 

@@ -7,11 +7,13 @@ will have. Works on bytes, because an insert's data need not be text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tailrace.console.local.gateway.errors import SYNTAX_ERROR, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_HEAD_BYTES = 1 << 20
 """An insert's statement, before its data, may be this long."""
@@ -37,6 +39,8 @@ class Read:
     sql: bytes
     format: str | None
     """The FORMAT it names; None if it leaves that to the request."""
+    clause: tuple[int, int]
+    """Where that clause stands in `sql`, or would."""
     streams: bool
     """Whether it is a SELECT, which the engine can hand out in chunks."""
     keeps_state: bool
@@ -87,7 +91,7 @@ def find_insert(text: bytes, *, ended: bool) -> Insert | Literal["other", "more"
             if word == "FORMAT":
                 return _split_at_format(text, token, tokens, ended=ended)
             if word in {"SELECT", "WITH", "WATCH"}:
-                return _find_input_format(text)
+                return "other"
         before = word
     return "other" if ended else "more"
 
@@ -97,6 +101,7 @@ def read_statement(text: bytes) -> Read:
     tokens = [token for token in _tokens(text) if token.depth == 0 or token.text == "("]
     first = tokens[0].text.upper() if tokens else ""
     named: str | None = None
+    clause = (len(text), len(text))
     for i, token in enumerate(tokens):
         after = tokens[i + 1] if i + 1 < len(tokens) else None
         if token.kind == "mark" and token.text == ";" and after and after.text != ";":
@@ -114,9 +119,10 @@ def read_statement(text: bytes) -> Read:
             last = tokens[i + 2].text.upper() if i + 2 < len(tokens) else ""
             if last in {"", ";", "SETTINGS"}:
                 named = after.text
-    words = [token.text.upper() for token in tokens[:4]]
-    keeps_state = first in {"SET", "USE"} or (first == "CREATE" and "TEMPORARY" in words)
-    return Read(text, named, first in _READS, keeps_state)
+                clause = (token.start, after.end)
+    begins = [token.text.upper() for token in tokens[:4]]
+    keeps_state = first in {"SET", "USE"} or (first == "CREATE" and "TEMPORARY" in begins)
+    return Read(text, named, clause, first in _READS, keeps_state)
 
 
 def _split_at_format(
@@ -131,9 +137,9 @@ def _split_at_format(
     return Insert(text[: keyword.start], name.text, data)
 
 
-def _find_input_format(text: bytes) -> Insert | Literal["other"]:
-    """Treat INSERT ... SELECT ... FROM input(...) FORMAT X as carrying data; no other SELECT does."""
-    return "other"
+def words(text: bytes) -> Iterator[str]:
+    """Yield a text's words, names and marks, without blanks, comments and string literals."""
+    return (token.text for token in _tokens(text) if token.kind != "text")
 
 
 def _tokens(text: bytes) -> Iterator[_Token]:
