@@ -51,14 +51,16 @@ def desk() -> Desk:
 
 
 @asynccontextmanager
-async def open_desk(script: Script | None = None) -> AsyncGenerator[Desk]:
+async def open_desk(
+    script: Script | None = None, *, scripted: bool = False
+) -> AsyncGenerator[Desk]:
     """Open a desk with a fresh shop in a temporary folder.
 
-    A model is asked at OPENAI_BASE_URL if a key or that address is set. Without either, or when a
-    script is given, the scripted model answers.
+    A model is asked at OPENAI_BASE_URL if a key or that address is set. Without either, or when
+    `scripted` asks for it, the scripted model answers, as `script` says.
     """
     key, url = os.environ.get("OPENAI_API_KEY", ""), os.environ.get("OPENAI_BASE_URL", "")
-    scripted = script is not None or not (key or url)
+    scripted = scripted or not (key or url)
     async with AsyncExitStack() as held:
         folder = held.enter_context(tempfile.TemporaryDirectory(prefix="support-agent-"))
         shop = held.enter_context(Shop(Path(folder) / "shop.sqlite"))
