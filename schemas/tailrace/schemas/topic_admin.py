@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from tailrace.schemas.topics import Topic
 
 TIMEOUT_S = 60.0
-_APPEAR_S = 10.0
-_APPEAR_PAUSE_S = 0.05
+_SETTLE_S = 10.0
+_SETTLE_PAUSE_S = 0.05
 _SET_ON_THE_TOPIC = 1  # DescribeConfigs v1+: where a setting comes from
 _NO_ERROR = 0
 
@@ -92,14 +92,12 @@ async def apply(
             return Applied((), (), differences)
         missing = {found.topic for found in differences if found.remedy == "create"}
         created = await _create(admin, [topic for topic in declared if topic.name in missing])
-        if missing:
-            await _until_known(admin, missing)
-        differences = plan(declared, await existing_topics(admin, names))
+        differences = await _until_settled(admin, declared, "create")
         if not fix:
             return Applied(created, (), differences)
         altered = tuple(found for found in differences if found.remedy == "alter")
         await _alter(admin, altered)
-        return Applied(created, altered, tuple(d for d in differences if d.remedy != "alter"))
+        return Applied(created, altered, await _until_settled(admin, declared, "alter"))
 
 
 async def list_topics(
@@ -171,11 +169,21 @@ async def _create(admin: Any, topics: Sequence[TopicState]) -> tuple[str, ...]:
     return tuple(created)
 
 
-async def _until_known(admin: Any, names: set[str]) -> None:
-    """Wait until the broker tells of topics that it has created."""
-    async with asyncio.timeout(_APPEAR_S):
-        while names - set(await existing_topics(admin, sorted(names))):  # noqa: ASYNC110 - only asking tells
-            await asyncio.sleep(_APPEAR_PAUSE_S)
+async def _until_settled(
+    admin: Any, declared: Sequence[TopicState], remedy: str
+) -> tuple[Difference, ...]:
+    """Return the differences once the broker shows what was done; what it never shows remains.
+
+    The controller answers before every broker knows, so what is asked next may be a little old.
+    """
+    names = [topic.name for topic in declared]
+    deadline = asyncio.get_running_loop().time() + _SETTLE_S
+    while True:
+        differences = plan(declared, await existing_topics(admin, names))
+        done = all(found.remedy != remedy for found in differences)
+        if done or asyncio.get_running_loop().time() > deadline:
+            return differences
+        await asyncio.sleep(_SETTLE_PAUSE_S)
 
 
 async def _alter(admin: Any, differences: Sequence[Difference]) -> None:

@@ -38,6 +38,9 @@ COMMANDS = (
     Registered("down", "down", "Stop what `up` started."),
     Registered("backup", "backup", "Write the data folder to one file."),
     Registered("restore", "restore", "Make a data folder from a backup."),
+    Registered("topics apply", "topics_apply", "Create missing topics and check the others."),
+    Registered("topics ls", "topics_ls", "List the topics."),
+    Registered("schemas serve", "schemas_serve", "Serve the schemas as a read-only registry."),
     Registered("import", "import_", "Import recorded chat trajectories."),
 )
 GROUPS = {

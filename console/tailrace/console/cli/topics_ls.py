@@ -1,0 +1,64 @@
+"""`tailrace topics ls`: the declared topics, and what they are on the broker."""
+
+from __future__ import annotations
+
+import asyncio
+import json as json_format
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tailrace.schemas.topic_admin import list_topics
+from tailrace.schemas.topic_settings import STANDING_TOPICS
+
+_DAY_MS = 24 * 3600 * 1000
+
+
+def command(
+    *, json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False
+) -> None:
+    """List the topics: partitions, copies, retention, and what lies in each."""
+    there = asyncio.run(list_topics())
+    rows: list[dict[str, Any]] = []
+    for topic in STANDING_TOPICS:
+        state = there.get(topic.name())
+        rows.append(
+            {
+                "topic": topic.name(),
+                "exists": state is not None,
+                "partitions": state.partitions if state else None,
+                "replication": state.replication if state else None,
+                "retention": _retention(state.configs) if state else "",
+                "key": topic.key,
+                "holds": topic.doc,
+            }
+        )
+    if json:
+        sys.stdout.writelines(json_format.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    else:
+        _show(rows)
+
+
+def _retention(configs: Any) -> str:
+    if "compact" in configs["cleanup.policy"]:
+        return "compacted"
+    retention_ms = int(configs["retention.ms"])
+    if retention_ms < 0:
+        return "for ever"
+    days, rest_ms = divmod(retention_ms, _DAY_MS)
+    return f"{days} days" if days and not rest_ms else f"{retention_ms / 1000:g} s"
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_row("topic", "partitions", "copies", "retention", "key", "holds", style="bold")
+    for row in rows:
+        counts = [str(row["partitions"]), str(row["replication"]), row["retention"]]
+        shown = counts if row["exists"] else ["missing", "", ""]
+        table.add_row(row["topic"], *shown, row["key"], row["holds"])
+    Console(highlight=False, markup=False).print(table)
+    if not all(row["exists"] for row in rows):
+        sys.stderr.write("some topics are missing: create them with `tailrace topics apply`\n")
