@@ -1,1 +1,30 @@
-"""What runs inside the user's agents: the journal, steps, routing."""
+"""What runs inside the user's agents: the journal of runs and steps, and the way to the log."""
+
+from __future__ import annotations
+
+from tailrace.producers.client import NoPointerError, Tailrace
+from tailrace.producers.component import component
+from tailrace.producers.kinds import UnsupportedFunctionError
+from tailrace.producers.options import RunOptionsError, run_options
+from tailrace.producers.run import Config, NoRunError, Run, current_run
+from tailrace.producers.sender import KafkaUnreachableError
+from tailrace.producers.step import step
+from tailrace.producers.writer import BrokenRunError, JournalWriter, NotAcknowledgedError
+
+__all__ = [
+    "BrokenRunError",
+    "Config",
+    "JournalWriter",
+    "KafkaUnreachableError",
+    "NoPointerError",
+    "NoRunError",
+    "NotAcknowledgedError",
+    "Run",
+    "RunOptionsError",
+    "Tailrace",
+    "UnsupportedFunctionError",
+    "component",
+    "current_run",
+    "run_options",
+    "step",
+]

@@ -1,0 +1,102 @@
+"""Values of the agent to JSON, at once: nothing of them is kept, used up or raised.
+
+What JSON cannot hold is recorded as `{"$repr": "..."}`, addresses left out, so that the same object
+reads the same in every process. A set is sorted; a generator is not run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from types import GeneratorType
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic_core import to_json
+
+from tailrace.schemas.payloads import canonical, dumps, escape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REPR = "$repr"
+_REPR_CHARACTERS = 4096
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_PLAIN = frozenset({str, int, float, bool, type(None), bytes})
+# An iterator that pydantic puts into a model's lazy field: serializing it would use it up.
+_LAZY = "ValidatorIterator"
+
+
+def json_of(value: Any) -> bytes:
+    """Return a value as JSON with the user's keys escaped. Never raises for a value's sake."""
+    try:
+        if type(value) not in _PLAIN and _needs_care(value):
+            value = _copied(value)
+        return escape(to_json(value, fallback=_mark, inf_nan_mode="strings", bytes_mode="base64"))
+    except Exception:  # noqa: BLE001 - any code of the value's class may run here
+        return dumps(_mark(value))
+
+
+def _mark(value: Any) -> dict[str, str]:
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - as above
+        text = f"<{type(value).__qualname__} whose repr fails>"
+    return {REPR: _ADDRESS.sub("", text)[:_REPR_CHARACTERS]}
+
+
+def _needs_care(value: Any) -> bool:
+    """Say whether a value holds something that serializing would use up, or in no fixed order."""
+    kind = cast("type[Any]", type(value))
+    if kind in _PLAIN:
+        return False
+    if kind is dict:
+        return any(
+            type(item) not in _PLAIN and _needs_care(item)
+            for item in cast("dict[Any, Any]", value).values()
+        )
+    if isinstance(value, (list, tuple)):
+        items = cast("list[Any]", value)
+        return any(type(item) not in _PLAIN and _needs_care(item) for item in items)
+    if isinstance(value, (set, frozenset, GeneratorType)) or kind.__name__ == _LAZY:
+        return True
+    held = getattr(value, "__dict__", None)
+    return isinstance(held, dict) and _holds_lazy(cast("dict[str, Any]", held))
+
+
+def _holds_lazy(fields: dict[str, Any]) -> bool:
+    return any(
+        isinstance(item, (GeneratorType, set, frozenset)) or type(item).__name__ == _LAZY
+        for item in fields.values()
+    )
+
+
+def _copied(value: Any) -> Any:
+    """Return the value with sets sorted and what would be used up replaced by its mark."""
+    copied = value
+    if type(value) in _PLAIN:
+        pass
+    elif isinstance(value, GeneratorType) or type(value).__name__ == _LAZY:
+        copied = _mark(value)
+    elif isinstance(value, dict):
+        copied = {key: _copied(item) for key, item in cast("dict[Any, Any]", value).items()}
+    elif isinstance(value, (list, tuple)):
+        copied = [_copied(item) for item in cast("list[Any]", value)]
+    elif isinstance(value, (set, frozenset)):
+        items = [_copied(item) for item in cast("set[Any]", value)]
+        copied = sorted(items, key=lambda item: to_json(item, fallback=_mark))
+    elif not isinstance(value, type) and type(getattr(value, "__dict__", None)) is dict:
+        copied = {key: _copied(item) for key, item in cast("dict[str, Any]", vars(value)).items()}
+    return copied
+
+
+def input_digest(parts: Mapping[str, bytes | list[bytes]]) -> str:
+    """Return the SHA-256 of the canonical input: an object of the arguments, keys sorted."""
+    members = [dumps(name) + b":" + _canonical(parts[name]) for name in sorted(parts)]
+    return hashlib.sha256(b"{" + b",".join(members) + b"}").hexdigest()
+
+
+def _canonical(part: bytes | list[bytes]) -> bytes:
+    if isinstance(part, list):
+        return canonical(b"[" + b",".join(part) + b"]")
+    # A string or an integer is canonical as it is written; only the rest is worth parsing.
+    return part if part[:1] == b'"' or part.isdigit() else canonical(part)

@@ -1,0 +1,226 @@
+"""`Tailrace`, the client: while it is open, decorated functions of this process are recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from tailrace.producers.control import DEV
+from tailrace.producers.route import DevRoutes
+from tailrace.producers.sender import KafkaSender
+from tailrace.producers.writer import JournalWriter
+from tailrace.schemas.catalog import latest
+from tailrace.schemas.endpoints import kafka_options
+from tailrace.schemas.errors import TailraceError
+from tailrace.schemas.payloads import ListChain
+from tailrace.schemas.schema_log import log_record
+from tailrace.schemas.topics import SCHEMAS
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from tailrace.producers.outlet import Outlet
+    from tailrace.producers.recording import Recording
+
+_log = logging.getLogger("tailrace.producers")
+
+WRITTEN_RECORDS = ("journal_event", "body", "deployment_registered", "pointer_moved", "score")
+"""The records whose schemas a client publishes when it opens."""
+
+_open: list[Tailrace] = []
+
+
+class NoPointerError(TailraceError):
+    """The environment has no pointer that could route runs."""
+
+
+@dataclass(slots=True)
+class Stats:
+    """What did not go as it should, counted since the client was made."""
+
+    defects: int = 0
+    """Calls that the recorder failed to record; the first is in the log with its stack."""
+
+    late: int = 0
+    """Steps that began or ended after their run had ended."""
+
+    unacknowledged: int = 0
+    """Runs whose caller got its value before their last event was acknowledged."""
+
+    unsent: int = 0
+    """Records that were not acknowledged when the client closed."""
+
+
+class Tailrace:
+    """Records runs of this process from `open` to `close`; a context manager of either sort.
+
+    Opened within another open client it takes over, and hands back when it is closed.
+    """
+
+    def __init__(
+        self,
+        kafka: str | None = None,
+        environment: str = DEV,
+        prefix: str | None = None,
+        *,
+        step_started_after_s: float = 1.0,
+        open_timeout_s: float = 10.0,
+        ack_timeout_s: float = 30.0,
+        open_steps_wait_s: float = 30.0,
+        close_timeout_s: float = 10.0,
+        outlet: Outlet | None = None,
+    ) -> None:
+        """Make a client that is not open yet.
+
+        Args:
+            kafka: bootstrap servers; see `tailrace.schemas.endpoints.kafka_options` when None.
+            environment: whose pointer routes new runs; in `dev` the loaded code registers itself.
+            prefix: the topics' prefix; `TAILRACE_PREFIX` when None.
+            step_started_after_s: a step that runs longer is announced by an event of its own, so
+                that a hung or killed one is seen; 0 announces every step.
+            open_timeout_s: how long opening may take.
+            ack_timeout_s: how long a run's caller waits for its acknowledgement.
+            open_steps_wait_s: how long a run waits for steps still open when its component returns.
+            close_timeout_s: how long closing may take to send what is left.
+            outlet: where records go instead of to Kafka; a seam for tests.
+
+        Raises:
+            NoPointerError: for any environment but dev.
+        """
+        if environment != DEV:
+            raise NoPointerError(
+                f"environment {environment!r} needs a pointer to route runs, and routing by "
+                "pointers is not available yet: use environment 'dev'"
+            )
+        self.environment = environment
+        self.step_started_after_s = step_started_after_s
+        self.ack_timeout_s = ack_timeout_s
+        self.open_steps_wait_s = open_steps_wait_s
+        self.chain = ListChain()
+        self.stats = Stats()
+        self.is_open = False
+        self._kafka = kafka
+        self._prefix = prefix
+        self._open_timeout_s = open_timeout_s
+        self._close_timeout_s = close_timeout_s
+        self._outlet = outlet
+        self._sender: KafkaSender | None = None
+        self._routes: DevRoutes | None = None
+        self._pid = os.getpid()
+        self.recordings: dict[str, Recording] = {}
+        """The runs in progress by run id."""
+
+    @property
+    def outlet(self) -> Outlet:
+        """Where records go."""
+        assert self._outlet is not None, "open the client before use"
+        return self._outlet
+
+    @property
+    def routes(self) -> DevRoutes:
+        """What runs are routed to."""
+        assert self._routes is not None, "open the client before use"
+        return self._routes
+
+    def open(self) -> None:
+        """Connect, and record from now on. Blocks until connected.
+
+        Raises:
+            KafkaUnreachableError: if Kafka does not answer within `open_timeout_s`.
+            NoEndpointError: if no address of Kafka is known.
+        """
+        if self._outlet is None:
+            options = kafka_options(self._kafka)
+            sender = KafkaSender(options, prefix=self._prefix, on_tick=self.announce_open_steps)
+            sender.open(self._open_timeout_s)
+            self._outlet = self._sender = sender
+            for name in WRITTEN_RECORDS:
+                sender.append(SCHEMAS, *log_record(latest(name)))
+        self._routes = DevRoutes(self._outlet)
+        self.is_open = True
+        _open.append(self)
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """Record no more, send what is left within `close_timeout_s`, and say what could not be."""
+        if not self.is_open:
+            return
+        self.is_open = False
+        if self in _open:
+            _open.remove(self)
+        atexit.unregister(self.close)
+        if self._sender is None or self._pid != os.getpid():
+            return
+        self.stats.unsent = self._sender.close(self._close_timeout_s)
+        if self.stats.unsent:
+            _log.error(
+                "tailrace: %d records were not acknowledged within %s s of closing and are lost",
+                self.stats.unsent,
+                self._close_timeout_s,
+            )
+
+    def writer(self) -> JournalWriter:
+        """Return the door for runs that happened elsewhere."""
+        return JournalWriter(self.outlet, timeout_s=self.ack_timeout_s)
+
+    def announce_open_steps(self) -> None:
+        """Announce the steps that have been running for long; the sender's thread calls it."""
+        now_ns = time.perf_counter_ns()
+        # A copy at one stroke: other threads begin and end runs and steps meanwhile.
+        for recording in list(self.recordings.values()):
+            for step in list(recording.open_steps.values()):
+                step.announce(now_ns, self.step_started_after_s)
+
+    def count_late(self, what: str) -> None:
+        """Count a step that came after the end of its run."""
+        self.stats.late += 1
+        if self.stats.late == 1:
+            _log.warning("tailrace: step %s was still running after its run had ended", what)
+
+    def count_unacknowledged(self, runs: int) -> None:
+        """Count runs whose callers did not wait any longer."""
+        self.stats.unacknowledged += runs
+        _log.error(
+            "tailrace: %d runs are not acknowledged within %s s; their values are returned, and "
+            "sending goes on",
+            runs,
+            self.ack_timeout_s,
+        )
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self.open)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await asyncio.to_thread(self.close)
+
+
+def open_client() -> Tailrace | None:
+    """Return the client that records now; None when none is open."""
+    return _open[-1] if _open else None
+
+
+# A forked child has no sender thread: its functions are plain calls until it opens its own client.
+os.register_at_fork(after_in_child=_open.clear)

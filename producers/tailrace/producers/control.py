@@ -1,0 +1,58 @@
+"""What a producer writes to the control topic: registrations and, under dev, pointer moves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from tailrace.producers.manifest import canonical_manifest, components, deployment_id
+from tailrace.schemas.ids import new_id
+from tailrace.schemas.records import DeploymentRegistered, PointerMoved
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+WHOLE = 10_000
+"""The weight of a deployment that takes all new runs."""
+
+DEV = "dev"
+"""The environment in which loaded code registers itself, and the actor that does so."""
+
+
+def registration(
+    manifest: Mapping[str, Any],
+    component: str,
+    *,
+    recorded_only: bool = False,
+    label: str = "",
+    actor: str,
+) -> DeploymentRegistered:
+    """Return the record that registers a manifest for one of its components."""
+    return DeploymentRegistered(
+        deployment=deployment_id(manifest),
+        component=component,
+        components=components(manifest),
+        manifest=canonical_manifest(manifest),
+        recorded_only=recorded_only,
+        label=label,
+        registered_at=datetime.now(UTC),
+        actor=actor,
+        actor_kind="automaton",
+        tailrace_version=version("tailrace"),
+    )
+
+
+def dev_move(component: str, deployment: str) -> PointerMoved:
+    """Return the move that points dev at the loaded code."""
+    return PointerMoved(
+        move_id=new_id(),
+        component=component,
+        environment=DEV,
+        weights={deployment: WHOLE},
+        intent="promote",
+        actor=DEV,
+        actor_kind="automaton",
+        reason="the loaded code registered itself",
+        ts=datetime.now(UTC),
+    )

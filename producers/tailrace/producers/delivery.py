@@ -1,0 +1,274 @@
+"""The sender's own side of the queue: drains it, keeps a producer alive, and settles accounts.
+
+Everything here runs on the sender's thread and loop. Entries of the queue are calls on the ledger
+with their arguments; a batch a partition is on its way at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+
+from tailrace.producers.ledger import Ledger, Record
+from tailrace.producers.partitions import PartitionQueue, PartitionTable
+from tailrace.schemas.topics import BODIES, CONTROL, RUNS, SCHEMAS, SCORES, STEPS, Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+_log = logging.getLogger("tailrace.producers")
+
+WRITTEN: tuple[Topic, ...] = (RUNS, STEPS, BODIES, CONTROL, SCORES, SCHEMAS)
+"""The topics that a client writes to."""
+
+BATCH_BYTES = 256 * 1024
+_TICK_S = 0.25
+_STOP_S = 3.0
+_BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+Entry = tuple[Any, ...]
+"""A method of the ledger and its arguments."""
+
+
+class Delivery:
+    """Brings what is queued to Kafka, until it is told to close."""
+
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        prefix: str | None,
+        *,
+        linger_s: float,
+        max_buffer_bytes: int,
+        on_tick: Callable[[], None] | None,
+    ) -> None:
+        self.queue: deque[Entry] = deque()
+        self.ledger = Ledger()
+        self.full = False
+        """Whether more than `max_buffer_bytes` are unacknowledged; read by callers."""
+
+        self.room = threading.Event()
+        self.room.set()
+        self.restarts = 0
+        """How often a producer had to be replaced."""
+
+        self.too_large = 0
+        """Records that the broker refused for their size."""
+
+        self._options = options
+        self._prefix = prefix
+        self._linger_s = linger_s
+        self._max_buffer_bytes = max_buffer_bytes
+        self._on_tick = on_tick
+        self._producer: Any = None
+        self._table: PartitionTable | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._go = asyncio.Event()
+        self._broken = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self.scheduled = False
+        """Whether the queue will be drained soon; set by callers, cleared before draining."""
+
+    async def open(self) -> None:
+        """Connect and learn the partitions; raises aiokafka's errors."""
+        self._producer = await self._new_producer()
+        counts: dict[Topic, int] = {}
+        for topic in WRITTEN:
+            found = await self._producer.partitions_for(topic.name(self._prefix))
+            counts[topic] = 1 if topic.single_partition else len(found)
+        self._table = PartitionTable(counts)
+
+    async def abandon(self) -> None:
+        """Give up an attempt to open."""
+        if self._producer is not None:
+            await self._stop_producer()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        helpers = [asyncio.create_task(self._drain()), asyncio.create_task(self._tick())]
+        try:
+            while True:
+                await self._broken.wait()
+                await self._replace_producer()
+        finally:
+            for task in (*helpers, *self._tasks):
+                task.cancel()
+            await asyncio.gather(*helpers, *self._tasks, return_exceptions=True)
+            await self._stop_producer()
+
+    async def settled(self) -> None:
+        """Wait until everything that was queued is acknowledged."""
+        while self.queue or self.ledger.outstanding:
+            self._settled.clear()
+            self._go.set()
+            await self._settled.wait()
+
+    def soon(self) -> None:
+        """Have the queue drained after the linger time."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._linger_s, self.now)
+
+    def now(self) -> None:
+        """Have the queue drained."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._go.set()
+
+    async def _drain(self) -> None:
+        ledger = self.ledger
+        queue = self.queue
+        while True:
+            await self._go.wait()
+            self._go.clear()
+            # Cleared before the draining: who appends after the last look will ask again.
+            self.scheduled = False
+            while queue:
+                method, *arguments = queue.popleft()
+                try:
+                    record = method(ledger, *arguments)
+                except Exception:  # noqa: BLE001 - one defect must not stop all others for ever
+                    _log.exception("tailrace: an entry could not be queued and is lost")
+                    continue
+                if record is not None:
+                    self._enqueue(record)
+            self._start_all()
+            self._account()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            if self._on_tick is not None:
+                try:
+                    self._on_tick()
+                except Exception:  # noqa: BLE001 - see above
+                    _log.exception("tailrace: steps that still run could not be announced")
+
+    def _enqueue(self, record: Record) -> None:
+        assert self._table is not None
+        self._table.queue_of(record).waiting.append(record)
+
+    def _start_all(self) -> None:
+        assert self._table is not None
+        for queue in self._table.all():
+            if queue.waiting and not queue.busy and not self._broken.is_set():
+                queue.busy = True
+                task = asyncio.create_task(self._deliver(queue))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, queue: PartitionQueue) -> None:
+        producer = self._producer
+        topic = queue.topic.name(self._prefix)
+        try:
+            while queue.waiting and not self._broken.is_set():
+                batch = producer.create_batch()
+                queue.fill(batch)
+                batch.close()
+                sent = await producer.send_batch(batch, topic, partition=queue.partition)
+                offset = (await sent).offset
+                self._acknowledge(queue.settle(), offset)
+        except (MessageSizeTooLargeError, RecordListTooLargeError):
+            self._refused(queue)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a new producer is the answer
+            _log.warning("tailrace: the producer of %s failed and is replaced: %r", topic, error)
+            self._broken.set()
+        finally:
+            queue.busy = False
+
+    def _acknowledge(self, records: Iterable[Record], first_offset: int) -> None:
+        for place, record in enumerate(records):
+            for released in self.ledger.acknowledge(record, first_offset + place):
+                self._enqueue(released)
+        self._start_all()
+        self._account()
+
+    def _refused(self, queue: PartitionQueue) -> None:
+        """Find the record that is too large by sending each alone; that one is given up."""
+        if len(queue.in_flight) > 1:
+            queue.one_by_one = len(queue.in_flight)
+        else:
+            for record in queue.settle():
+                self.too_large += 1
+                _log.error(
+                    "tailrace: a record of %d bytes is larger than the broker's topic %s takes and "
+                    "is lost: raise max.message.bytes there",
+                    len(record.value),
+                    queue.topic.name(self._prefix),
+                )
+                for released in self.ledger.lose(record):
+                    self._enqueue(released)
+        # The refused batch has used up its sequence numbers, so this producer cannot go on.
+        self._broken.set()
+
+    def _account(self) -> None:
+        full = self.ledger.outstanding_bytes > self._max_buffer_bytes
+        if full != self.full:
+            self.full = full
+            (self.room.clear if full else self.room.set)()
+        if not self.queue and not self.ledger.outstanding:
+            self._settled.set()
+
+    async def _replace_producer(self) -> None:
+        if self._tasks:
+            _, stuck = await asyncio.wait(self._tasks, timeout=_STOP_S)
+            for task in stuck:
+                task.cancel()
+            await asyncio.gather(*stuck, return_exceptions=True)
+        await self._stop_producer()
+        assert self._table is not None
+        for queue in self._table.all():
+            queue.take_back()
+        attempt = 0
+        while self._producer is None:
+            try:
+                self._producer = await self._new_producer()
+            except (KafkaError, OSError) as error:
+                wait_s = _BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)]
+                _log.warning(
+                    "tailrace: Kafka cannot be reached, next try in %s s: %r", wait_s, error
+                )
+                await asyncio.sleep(wait_s)
+                attempt += 1
+        self.restarts += 1
+        self._broken.clear()
+        self._start_all()
+        self._account()
+
+    async def _new_producer(self) -> Any:
+        producer: Any = AIOKafkaProducer(
+            **self._options,
+            enable_idempotence=True,
+            acks="all",
+            compression_type="lz4",
+            max_batch_size=BATCH_BYTES,
+            max_request_size=8 * BATCH_BYTES,
+            linger_ms=0,  # the queue lingers
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await _stop(producer)
+            raise
+        return producer
+
+    async def _stop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _stop(producer)
+
+
+async def _stop(producer: Any) -> None:
+    """Close a producer, whatever state it is in, within a bound."""
+    try:
+        await asyncio.wait_for(producer.stop(), _STOP_S)
+    except (TimeoutError, KafkaError, OSError):
+        # It still tries to deliver, or its task has died: take its connections away.
+        await asyncio.wait_for(producer.client.close(), _STOP_S)

@@ -1,0 +1,67 @@
+"""Step keys: a step's stable name in its run, such as `plan#0/search#2`. Pure.
+
+A key is the path of labels from the run to the step, each with its ordinal among siblings of the
+same label *within a branch*. A task opens a branch `@n`, numbered by its parent when the task is
+made, so that what runs at the same time never competes for an ordinal: `plan#0/@1/search#0`. Where
+two siblings of one label do overlap in one branch (raw threads), their ordinals are chance, and
+that is said, so that such a run counts as not replayable instead of drifted.
+"""
+
+from __future__ import annotations
+
+import re
+
+_SPECIAL = re.compile(r"[%/#:@\s]")
+
+
+def label(name: str, key: str = "") -> str:
+    """Return a step's label: its name, and its explicit key if it has one, safely quoted."""
+    quoted = quote(name)
+    return f"{quoted}:{quote(key)}" if key else quoted
+
+
+def quote(text: str) -> str:
+    """Return the text with what has a meaning in keys percent-encoded as UTF-8."""
+    if text.isidentifier():
+        return text
+    return _SPECIAL.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), text)
+
+
+class Branch:
+    """One line of execution below a run or a step. Not thread-safe: its run has a lock."""
+
+    __slots__ = ("_branches", "_next", "_open", "path")
+
+    def __init__(self, path: str = "") -> None:
+        self.path = path
+        """What the keys of its steps begin with; empty or ending in a slash."""
+
+        self._next: dict[str, int] = {}
+        self._open: dict[str, int] = {}
+        self._branches = 0
+
+    def enter(self, name: str) -> tuple[str, bool]:
+        """Give the next step of a label its key; say whether chance had a hand in it.
+
+        It had if a sibling of the same label is still open in this branch.
+        """
+        ordinal = self._next.get(name, 0)
+        self._next[name] = ordinal + 1
+        still_open = self._open.get(name, 0)
+        self._open[name] = still_open + 1
+        return f"{self.path}{name}#{ordinal}", still_open > 0
+
+    def leave(self, name: str) -> None:
+        """Say that a step of a label has ended."""
+        self._open[name] -= 1
+
+    def fork(self) -> Branch:
+        """Open the next branch, for something that runs beside this one."""
+        number = self._branches
+        self._branches = number + 1
+        return Branch(f"{self.path}@{number}/")
+
+
+def below(key: str) -> Branch:
+    """Return the branch of the steps that are called in the step of a key."""
+    return Branch(key + "/")

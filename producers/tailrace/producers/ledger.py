@@ -1,0 +1,173 @@
+"""What is on its way and what is acknowledged: the promise of a lane, kept without any I/O.
+
+The outlet's thread alone calls it: `take` turns what callers queued into records that may be sent
+now, `acknowledge` says that one is on the log and returns what may be sent because of that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from tailrace.producers.encode import body_record
+from tailrace.schemas.topics import BODIES, Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
+
+    from tailrace.producers.outlet import Lane
+    from tailrace.schemas.payloads import Body
+
+BODY_MEMORY = 65_536
+"""How many bodies a process remembers as sent."""
+
+BODY_MEMORY_S = 24 * 3600.0
+"""How long it does: well below any retention, so that no reference outlives its body."""
+
+
+class Record:
+    """One record on its way, and who waits for it."""
+
+    __slots__ = ("body", "future", "is_last", "key", "lane", "topic", "value")
+
+    def __init__(self, topic: Topic, key: bytes, value: bytes, lane: Lane | None) -> None:
+        self.topic = topic
+        self.key = key
+        self.value = value
+        self.lane = lane
+        self.is_last = False
+        self.body: BodyState | None = None
+        self.future: Future[int] | None = None
+
+
+class BodyState:
+    """A body that was sent: whether it is acknowledged, which body it builds on, who waits."""
+
+    __slots__ = ("acknowledged", "previous", "sent_at", "waiting")
+
+    def __init__(self, previous: str, sent_at: float) -> None:
+        self.acknowledged = False
+        self.previous = previous
+        self.sent_at = sent_at
+        self.waiting: list[Lane] = []
+
+
+class Ledger:
+    """The lanes' accounts. Not thread-safe on purpose: one thread owns it."""
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._clock = clock
+        self._wall_ns = wall_ns
+        self._bodies: OrderedDict[str, BodyState] = OrderedDict()
+        self.outstanding = 0
+        """Records handed out by `take` or `acknowledge` and not yet acknowledged, and lasts held
+        back."""
+
+        self.outstanding_bytes = 0
+        """The sizes of their values."""
+
+    def post(self, lane: Lane, topic: Topic, value: bytes) -> Record:
+        """Account for a record of a lane; it may be sent at once."""
+        lane.unacknowledged += 1
+        return self._out(Record(topic, lane.key, value, lane))
+
+    def append(self, topic: Topic, key: bytes, value: bytes, future: Future[int]) -> Record:
+        """Account for a record of no lane."""
+        record = self._out(Record(topic, key, value, None))
+        record.future = future
+        return record
+
+    def post_body(self, lane: Lane, body: Body) -> Record | None:
+        """Account for a body; None when it was sent already, and then the lane waits for it."""
+        now = self._clock()
+        known = self._bodies.get(body.sha256)
+        if known is not None and now - known.sent_at < BODY_MEMORY_S:
+            self._bodies.move_to_end(body.sha256)
+            self.await_body(lane, body.sha256)
+            return None
+        state = BodyState(body.previous, now)
+        self._bodies[body.sha256] = state
+        if len(self._bodies) > BODY_MEMORY:
+            self._bodies.popitem(last=False)
+        self.await_body(lane, body.sha256)
+        value = body_record(body, lane.trace_id, self._wall_ns() // 1000)
+        record = self._out(Record(BODIES, body.sha256.encode(), value, None))
+        record.body = state
+        return record
+
+    def await_body(self, lane: Lane, sha256: str) -> None:
+        """Let the lane wait for a body, and for every one that it builds on."""
+        state = self._bodies.get(sha256)
+        while state is not None:
+            if not state.acknowledged:
+                state.waiting.append(lane)
+                lane.unacknowledged += 1
+            # Once all below it is known to be stored, the link is cut: the walk stays short.
+            below = self._bodies.get(state.previous) if state.previous else None
+            if below is not None and below.acknowledged and not below.previous:
+                state.previous = ""
+                below = None
+            state = below
+
+    def finish(self, lane: Lane, topic: Topic, value: bytes) -> Record | None:
+        """Account for a lane's last record; it is returned when it may be sent at once."""
+        if lane.unacknowledged == 0:
+            return self._last(lane, topic, value)
+        lane.last = (topic, value)
+        self.outstanding += 1
+        return None
+
+    def acknowledge(self, record: Record, offset: int) -> Iterator[Record]:
+        """Say that a record is on the log; yields the last records that may be sent now."""
+        self.outstanding -= 1
+        self.outstanding_bytes -= len(record.value)
+        if record.future is not None:
+            record.future.set_result(offset)
+        if record.body is not None:
+            record.body.acknowledged = True
+            for lane in record.body.waiting:
+                yield from self._settle(lane)
+            record.body.waiting = []
+        elif record.lane is not None:
+            if record.is_last:
+                record.lane.done.set_result(record.lane.lost)
+            else:
+                yield from self._settle(record.lane)
+
+    def lose(self, record: Record) -> Iterator[Record]:
+        """Give a record up that can never be sent; its run shows the gap."""
+        lanes = record.body.waiting if record.body is not None else [record.lane]
+        for lane in lanes:
+            if lane is not None:
+                lane.lost += 1
+        if record.body is not None:
+            # The next one that needs it shall try again.
+            for sha256, state in list(self._bodies.items()):
+                if state is record.body:
+                    del self._bodies[sha256]
+        yield from self.acknowledge(record, -1)
+
+    def _settle(self, lane: Lane) -> Iterator[Record]:
+        lane.unacknowledged -= 1
+        if lane.unacknowledged == 0 and lane.last is not None:
+            topic, value = lane.last
+            lane.last = None
+            self.outstanding -= 1
+            yield self._last(lane, topic, value)
+
+    def _last(self, lane: Lane, topic: Topic, value: bytes) -> Record:
+        record = self._out(Record(topic, lane.key, value, lane))
+        record.is_last = True
+        return record
+
+    def _out(self, record: Record) -> Record:
+        self.outstanding += 1
+        self.outstanding_bytes += len(record.value)
+        return record

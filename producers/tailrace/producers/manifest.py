@@ -1,0 +1,61 @@
+"""A deployment's manifest: what defines the behaviour of components, and the id made of it.
+
+A manifest is plain JSON: `{"components": {name: {...}}, "notes": {...}}`. Each component says its
+entry point (`module:qualname`, absent when it is recorded only), its config, the digests of its
+steps by name, and its code digest. Notes are for people and are no part of the id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, cast
+
+from tailrace.schemas.payloads import canonical, dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NOTES = "notes"
+
+
+def canonical_manifest(manifest: Mapping[str, Any]) -> str:
+    """Return the whole manifest as canonical JSON: keys sorted, no blanks."""
+    return canonical(dumps(dict(manifest))).decode()
+
+
+def deployment_id(manifest: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what defines behaviour: everything but the notes, 64 hex digits."""
+    defining = {key: value for key, value in manifest.items() if key != NOTES}
+    return hashlib.sha256(canonical_manifest(defining).encode()).hexdigest()
+
+
+def component_manifest(
+    component: str,
+    *,
+    entry_point: str | None,
+    config: Mapping[str, Any],
+    steps: Mapping[str, str],
+    code_digest: str,
+) -> dict[str, Any]:
+    """Return the manifest of one component.
+
+    Args:
+        component: its name.
+        entry_point: `module:qualname`; None when only recorded runs stand for it.
+        config: what `current_run().config` gives.
+        steps: definition digest of each step that its code reaches, by the step's name.
+        code_digest: digest of all code of the project that it reaches.
+    """
+    part: dict[str, Any] = {
+        "config": dict(config),
+        "steps": dict(steps),
+        "code_digest": code_digest,
+    }
+    if entry_point is not None:
+        part["entry_point"] = entry_point
+    return {"components": {component: part}}
+
+
+def components(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the components in a manifest, sorted."""
+    return tuple(sorted(cast("Mapping[str, Any]", manifest["components"])))

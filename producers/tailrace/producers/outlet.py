@@ -1,0 +1,56 @@
+"""The way out of the process, as the recorder sees it: lanes, and what an outlet promises.
+
+A lane is one run on its way to the log. The promise of every outlet: what is posted on a lane keeps
+its order, and the lane's last record leaves only when all its earlier ones, bodies included, are
+acknowledged. `sender` keeps it towards Kafka; `testing` has an outlet in memory.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from tailrace.schemas.payloads import Body
+    from tailrace.schemas.topics import Topic
+
+
+class Lane:
+    """One run on its way to the log."""
+
+    __slots__ = ("done", "key", "last", "lost", "trace_id", "unacknowledged")
+
+    def __init__(self, trace_id: str) -> None:
+        self.trace_id = trace_id
+        self.key = trace_id.encode()
+        self.done: Future[int] = Future()
+        """Resolved when the last record is acknowledged, with how many records were lost."""
+
+        # The rest is the outlet's own thread's.
+        self.unacknowledged = 0
+        self.lost = 0
+        self.last: tuple[Topic, bytes] | None = None
+
+
+class Outlet(Protocol):
+    """Where records go. Every method may be called from any thread; none raises for a broker."""
+
+    def post(self, lane: Lane, topic: Topic, value: bytes) -> None:
+        """Queue one record under the lane's key. Costs microseconds; blocks only when full."""
+        ...
+
+    def post_body(self, lane: Lane, body: Body) -> None:
+        """Queue a body unless it was sent already; the lane waits for it either way."""
+        ...
+
+    def await_body(self, lane: Lane, sha256: str) -> None:
+        """Let the lane wait for a body that was posted before, by whatever lane."""
+        ...
+
+    def finish(self, lane: Lane, topic: Topic, value: bytes) -> None:
+        """Queue the lane's last record, to be sent when all before it is acknowledged."""
+        ...
+
+    def append(self, topic: Topic, key: bytes, value: bytes) -> Future[int]:
+        """Queue a record of no lane; the future gives its offset once it is acknowledged."""
+        ...

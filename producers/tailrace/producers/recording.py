@@ -1,0 +1,222 @@
+"""One run while it is recorded: its numbering, its totals, its open steps, its way to the log."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from tailrace.producers import encode
+from tailrace.producers.capture import input_digest, json_of
+from tailrace.producers.digest import with_config
+from tailrace.producers.failure import failure_fields, outcome
+from tailrace.producers.keys import Branch
+from tailrace.producers.outlet import Lane
+from tailrace.producers.place import Place
+from tailrace.producers.run import Run
+from tailrace.schemas.ids import new_id
+from tailrace.schemas.payloads import Externalized, externalize_parts, outline
+from tailrace.schemas.topics import RUNS, STEPS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tailrace.producers.client import Tailrace
+    from tailrace.producers.definition import ComponentDefinition
+    from tailrace.producers.options import RunOptions
+    from tailrace.producers.recorded_step import RecordedStep
+    from tailrace.producers.route import Route
+    from tailrace.producers.usage import Usage
+
+_STEP_ID_BITS = 64
+
+
+class Recording:
+    """The recorder of one run. Any thread may call it; `lock` keeps seq without gaps and in order.
+
+    Attributes of the run that its events repeat are fixed when it starts.
+    """
+
+    def __init__(
+        self,
+        client: Tailrace,
+        definition: ComponentDefinition,
+        route: Route,
+        options: RunOptions,
+        parent: Place | None,
+    ) -> None:
+        self.client = client
+        self.definition = definition
+        self.lock = threading.Lock()
+        self.run_id = new_id()
+        self.parent = parent
+        self.options = options
+        self.root: Recording = self if parent is None else parent.recording.root
+        self.trace_id = options.trace_id or new_id() if parent is None else self.root.trace_id
+        self.lane = Lane(self.trace_id)
+        self.open_steps: dict[str, RecordedStep] = {}
+        self.children: list[str] = []
+        self.not_replayable = ""
+        self.place = Place(self, None, Branch())
+        self.config_read: dict[str, Any] = {}
+        self.run = Run(self, route.config, options)
+        self.descendants: list[Future[int]] = []
+        """On the root: what else is acknowledged before its caller gets its value."""
+
+        self._outlet = client.outlet
+        self._prefix = encode.run_prefix(self._constant_fields(route, options))
+        self._seq = 0
+        self._step_base = int.from_bytes(os.urandom(8), "big")
+        self._step_count = 0
+        self._steps = 0
+        self._errors = 0
+        self._used: dict[str, Any] = {}
+        self._ended = False
+        self._idle: Future[None] | None = None
+        self._started_us = 0
+        self._began_ns = 0
+        self._input: dict[str, Any] = {}
+        if parent is not None:
+            parent.recording.children.append(self.run_id)
+            self.root.descendants.append(self.lane.done)
+
+    def _constant_fields(self, route: Route, options: RunOptions) -> dict[str, Any]:
+        parent = self.parent
+        return {
+            "trace_id": self.trace_id,
+            "run_id": self.run_id,
+            "root_run_id": self.root.run_id,
+            "parent_run_id": "" if parent is None else parent.recording.run_id,
+            "caller_step_id": "" if parent is None or parent.step is None else parent.step.step_id,
+            "component": self.definition.name,
+            "deployment": route.deployment,
+            "code_digest": route.code_digest,
+            "environment": self.client.environment,
+            "control_offset": route.control_offset,
+            "routing_key": options.routing_hash(self.trace_id),
+            "tenant": options.tenant,
+            "session": options.session,
+            "tags": options.tags,
+            "attempt": options.attempt,
+        }
+
+    def start(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Record that the run began, and what it was given."""
+        parts = self.definition.parameters.record(args, kwargs)
+        given = externalize_parts(parts, self.client.chain)
+        self._started_us = time.time_ns() // 1000
+        self._began_ns = time.perf_counter_ns()
+        self._input = {
+            "name": self.definition.name,
+            "definition_digest": self.definition.digest,
+            "input_digest": input_digest(parts),
+            "started_at": self._started_us,
+            "input": given.json,
+            "bodies": given.hashes,
+        }
+        self.post_bodies(given)
+        own = encode.own_part({**self._input, "kind": "run_started", "ts": self._started_us})
+        with self.lock:
+            self.emit(own, RUNS)
+        self.client.recordings[self.run_id] = self
+
+    def end(self, *, result: Any = None, error: BaseException | None = None) -> None:
+        """Record that the run ended: its last event, sent when all before it is acknowledged."""
+        duration_us = (time.perf_counter_ns() - self._began_ns) // 1000
+        returned = Externalized(b"") if error is not None else self.output(result)
+        fields: dict[str, Any] = {
+            **self._input,
+            "kind": f"run_{outcome(error)}",
+            "ts": self._started_us + duration_us,
+            "duration_us": duration_us,
+            "output": returned.json or None,
+            "bodies": (*self._input["bodies"], *returned.hashes),
+            "config_keys": list(self.config_read),
+            "definition_digest": with_config(self.definition.digest, self.config_read),
+            **failure_fields(error),
+        }
+        self.post_bodies(returned)
+        with self.lock:
+            self._ended = True
+            last = {
+                **fields,
+                "last_seq": self._seq,
+                "children": self.children,
+                "not_replayable": self.not_replayable,
+                "run_steps": self._steps,
+                "run_errors": self._errors,
+                **{f"run_{name}": value for name, value in self._used.items()},
+            }
+            value = encode.splice(self._prefix, self._seq, encode.own_part(last))
+            self._outlet.finish(self.lane, RUNS, value)
+        self.client.recordings.pop(self.run_id, None)
+
+    def output(self, value: Any) -> Externalized:
+        """Return what was given back, large parts as bodies."""
+        text, bodies = outline(json_of(value))
+        return Externalized(text, bodies)
+
+    def post_bodies(self, externalized: Externalized) -> None:
+        """Send what an event of this run names."""
+        for body in externalized.bodies:
+            self._outlet.post_body(self.lane, body)
+        for sha256 in externalized.reused:
+            self._outlet.await_body(self.lane, sha256)
+
+    def emit(self, own: bytes, topic: Any = STEPS) -> None:
+        """Number an event and send it; the caller holds the lock."""
+        seq = self._seq
+        self._seq = seq + 1
+        self._outlet.post(self.lane, topic, encode.splice(self._prefix, seq, own))
+
+    def next_step_id(self) -> str:
+        """Return a step's id, 16 hex digits; the caller holds the lock."""
+        self._step_count += 1
+        return f"{(self._step_base + self._step_count) % (1 << _STEP_ID_BITS):016x}"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last event is made: nothing can be added any more."""
+        return self._ended
+
+    def count(self, *, failed: bool, used: Usage | None) -> None:
+        """Add a finished step to the totals; the caller holds the lock."""
+        self._steps += 1
+        self._errors += failed
+        if used is not None:
+            for name in ("input_tokens", "output_tokens", "cached_tokens", "cost_usd"):
+                value = getattr(used, name)
+                if value is not None:
+                    self._used[name] = self._used.get(name, 0) + value
+
+    def closed_step(self, step: RecordedStep) -> None:
+        """Take a step off the open ones; the caller holds the lock."""
+        self.open_steps.pop(step.step_id, None)
+        if self._idle is not None and not self.open_steps and not self._idle.done():
+            self._idle.set_result(None)
+
+    def steps_left(self) -> Future[None] | None:
+        """Return what is resolved when the steps still open have ended; None when none is."""
+        with self.lock:
+            if not self.open_steps:
+                return None
+            self._idle = Future()
+            return self._idle
+
+    def leave_open_steps(self) -> None:
+        """Say that the run ends though steps are open, which nobody could wait for any longer."""
+        with self.lock:
+            if self.open_steps:
+                keys = ", ".join(step.key for step in list(self.open_steps.values())[:3])
+                self.not_replayable = f"steps were still open when the component returned: {keys}"
+
+    def awaited(self) -> list[Future[int]]:
+        """Return what is to be acknowledged before the caller gets its value.
+
+        A child run's caller waits for nothing: the root waits for the whole execution.
+        """
+        if self.root is not self:
+            return []
+        return [future for future in (self.lane.done, *self.descendants) if not future.done()]

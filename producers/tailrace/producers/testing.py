@@ -1,0 +1,114 @@
+"""A journal in memory, for the tests of your own agents: no Kafka, the same code path.
+
+```python
+with memory_journal() as journal:
+    answer("Where is my parcel?")
+assert [event.kind for event in journal.events] == ["run_started", "step_completed", ...]
+```
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tailrace.producers.client import Tailrace
+from tailrace.producers.ledger import Ledger, Record
+from tailrace.schemas import wire
+from tailrace.schemas.events import parse_event
+from tailrace.schemas.payloads import resolve
+from tailrace.schemas.topics import BODIES, CONTROL, RUNS, STEPS
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from tailrace.producers.outlet import Lane
+    from tailrace.schemas.events import Event
+    from tailrace.schemas.payloads import Body
+    from tailrace.schemas.topics import Topic
+
+
+class Journal:
+    """What was recorded, in the order in which it was acknowledged. Thread-safe to read."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ledger = Ledger()
+        self.log: list[Record] = []
+        """Every record with topic, key and framed value."""
+
+        self.client: Tailrace | None = None
+
+    @property
+    def events(self) -> list[Event]:
+        """Every event of runs and steps, typed."""
+        return [parse_event(record) for record in self.records(RUNS, STEPS)]
+
+    @property
+    def bodies(self) -> dict[str, str]:
+        """Every body's JSON by its hash."""
+        return {record["sha256"]: record["content"] for record in self.records(BODIES)}
+
+    @property
+    def control(self) -> list[dict[str, Any]]:
+        """Every record of the control topic."""
+        return self.records(CONTROL)
+
+    def records(self, *topics: Topic) -> list[dict[str, Any]]:
+        """Return the decoded records of topics."""
+        return [wire.decode(record.value)[1] for record in list(self.log) if record.topic in topics]
+
+    def value(self, text: str | None) -> Any:
+        """Return what an event's input or output stands for, references resolved."""
+        return resolve(text, self.bodies)
+
+    def post(self, lane: Lane, topic: Topic, value: bytes) -> None:
+        """See `Outlet`."""
+        with self._lock:
+            self._acknowledge(self._ledger.post(lane, topic, value))
+
+    def post_body(self, lane: Lane, body: Body) -> None:
+        """See `Outlet`."""
+        with self._lock:
+            self._acknowledge(self._ledger.post_body(lane, body))
+
+    def await_body(self, lane: Lane, sha256: str) -> None:
+        """See `Outlet`."""
+        with self._lock:
+            self._ledger.await_body(lane, sha256)
+
+    def finish(self, lane: Lane, topic: Topic, value: bytes) -> None:
+        """See `Outlet`."""
+        with self._lock:
+            self._acknowledge(self._ledger.finish(lane, topic, value))
+
+    def append(self, topic: Topic, key: bytes, value: bytes) -> Future[int]:
+        """See `Outlet`."""
+        future: Future[int] = Future()
+        with self._lock:
+            self._acknowledge(self._ledger.append(topic, key, value, future))
+        return future
+
+    def _acknowledge(self, record: Record | None) -> None:
+        waiting = deque([] if record is None else [record])
+        while waiting:
+            record = waiting.popleft()
+            offset = sum(1 for other in self.log if other.topic is record.topic)
+            self.log.append(record)
+            waiting.extend(self._ledger.acknowledge(record, offset))
+
+
+@contextmanager
+def memory_journal(**options: Any) -> Generator[Journal]:
+    """Record into memory within the block.
+
+    Args:
+        options: those of `Tailrace`, such as `step_started_after_s`.
+    """
+    journal = Journal()
+    with Tailrace(outlet=journal, **options) as client:
+        journal.client = client
+        yield journal
