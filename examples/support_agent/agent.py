@@ -1,7 +1,7 @@
 """The agent: a loop of model and tools, and a refund desk that is a component of its own.
 
 What a deployment may change is config: the prompt, the model, the temperature. `current_run()`
-gives what the pointer chose for this run; the defaults here are what the code was written with.
+gives what was chosen for this run; under `dev`, and in plain calls, that is what stands here.
 """
 
 from __future__ import annotations
@@ -46,39 +46,32 @@ class NoAnswerError(Exception):
     """The model kept asking for tools and never answered."""
 
 
-@component("support")
+@component("support", config={"prompt": PROMPT, "temperature": 0.2, "model": ""})
 async def support(question: str, earlier: Sequence[Message] = ()) -> str:
     """Answer a customer; `earlier` is the conversation so far, without instructions."""
-    prompt = setting("prompt", PROMPT)
     said = [*earlier, {"role": "user", "content": question}]
     tools = (find_customer, find_order, track_parcel, search_help, refund_desk)
-    return await converse(prompt, said, tools)
+    return await converse(said, tools)
 
 
-@component("refund_desk")
+@component("refund_desk", config={"prompt": REFUND_PROMPT, "temperature": 0.0, "model": ""})
 async def refund_desk(order_id: str, reason: str) -> dict[str, Any]:
     """Decide on a customer's wish for money back, and pay it if that is right."""
-    prompt = setting("refund_prompt", REFUND_PROMPT)
     wish = {"role": "user", "content": f"Order {order_id}. The customer says: {reason}"}
-    return {"answer": await converse(prompt, [wish], (find_order, refund))}
+    return {"answer": await converse([wish], (find_order, refund))}
 
 
-def setting(name: str, otherwise: Any) -> Any:
-    """Return what the deployment of this run says, else the value given."""
-    return current_run().config.get(name, otherwise)
-
-
-async def converse(prompt: str, said: list[Message], tools: Sequence[Callable[..., Any]]) -> str:
+async def converse(said: Sequence[Message], tools: Sequence[Callable[..., Any]]) -> str:
     """Let the model and the tools take turns until the model answers.
 
     Raises:
         NoAnswerError: after MAX_TURNS model calls.
         ModelError: if the endpoint fails.
     """
-    messages = [{"role": "system", "content": prompt}, *said]
+    config = current_run().config
+    model, temperature = config["model"] or desk().model_name, config["temperature"]
+    messages = [{"role": "system", "content": config["prompt"]}, *said]
     by_name = {tool.__name__: tool for tool in tools}
-    model = setting("model", desk().model_name)
-    temperature = setting("temperature", 0.2)
     for _ in range(MAX_TURNS):
         completion = await ask_model(messages, list(by_name), model, temperature)
         message = completion["choices"][0]["message"]
