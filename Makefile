@@ -31,7 +31,8 @@ setup: $(READY) ## make .venv with everything for running and developing
 	@echo ".venv is ready"
 
 demo: $(READY) ## start the local stack, run a fleet of agents, show their traces
-	@DEMO_TRAJECTORIES="$(DEMO_TRAJECTORIES)" $(BIN)/python examples/demo.py
+	@# DEMO_TRAJECTORIES=FILE gets there by itself, from the environment or after `make demo`.
+	@$(BIN)/python examples/demo.py
 
 test: lint ## check style, types and floors, then run every test
 	@echo "== pytest: every test, with servers that the session starts and stops itself"
