@@ -1,4 +1,4 @@
-"""A journal made up for the sinks' tests, written to the log as bytes, without any producer of ours."""
+"""A journal made up for the sinks' tests, written to the log as bytes, without our producers."""
 
 from __future__ import annotations
 

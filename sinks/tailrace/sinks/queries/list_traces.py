@@ -1,0 +1,143 @@
+"""Which executions are there, how do they stand, and what did they do? Told from events alone.
+
+What takes time to know (abandoned, unclaimed offers) is the stream processors' to say; here an
+execution that has not ended is open, however long ago it began.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tailrace.sinks.clickhouse import ask
+from tailrace.sinks.queries.list_traces_sql import listing_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from clickhouse_connect.driver.client import Client
+
+STATUSES = ("open", "ended", "complete")
+OUTCOMES = ("ok", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class TraceFilter:
+    """Which executions are asked for; a field left alone asks for all."""
+
+    component: str = ""
+    """The root run's component."""
+
+    environment: str = ""
+    """The environment that routed it."""
+
+    deployment: str = ""
+    """The deployment's id, or how it begins."""
+
+    session: str = ""
+    """The session it belongs to."""
+
+    tag: str = ""
+    """A tag among others."""
+
+    status: str = ""
+    """One of STATUSES; `ended` finds those that are not complete yet, `open` those not ended."""
+
+    outcome: str = ""
+    """One of OUTCOMES."""
+
+    text: str = ""
+    """What stands in an input, an output, an error's message or a body named, whatever its case."""
+
+    since: datetime | None = None
+    """Executions that began at or after this."""
+
+    updated_since: datetime | None = None
+    """Executions of which something arrived at or after this, by the broker's clock: what follows
+    a listing asks from its newest `updated_at` on, and knows by it which rows are new."""
+
+
+@dataclass(frozen=True)
+class ListedTrace:
+    """One execution, as its stored events tell it."""
+
+    trace_id: str
+    root_run_id: str
+    component: str
+    """The root run's; any run's while the root's own events are not stored."""
+
+    environment: str
+    deployment: str
+    """Empty when none routed it."""
+
+    session: str
+    tags: tuple[str, ...]
+    attempt: int
+    replay_of: str
+    retry_of: str
+    started_at: datetime
+    """When it began, UTC."""
+
+    updated_at: datetime
+    """The broker's time of the newest stored event, UTC."""
+
+    duration_us: int | None
+    """How long the root run took; None while it is open or when not recorded."""
+
+    status: str
+    """`open`; `ended`: every run that is known of has ended; `complete`: ended, and every event and
+    body is stored."""
+
+    outcome: str
+    """`ok`, `failed` or `cancelled` as the root run ended; empty while it is open."""
+
+    runs: int
+    """Runs of which anything is stored."""
+
+    steps: int
+    """Steps that ended, in all runs."""
+
+    errors: int
+    """Steps that failed."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_tokens: int | None
+    cost_usd: float | None
+    """Sums over the steps; None when none is known."""
+
+    input: str | None
+    """The root run's input as it stands in the event, JSON with references."""
+
+    error_message: str
+    """The root run's, when it failed."""
+
+    events_missing: int
+    """Events of ended runs that are not stored."""
+
+    bodies_missing: int
+    """Bodies that are named and not stored."""
+
+
+def list_traces(
+    client: Client, wanted: TraceFilter | None = None, limit: int = 50
+) -> list[ListedTrace]:
+    """Return the newest executions that are wanted, newest first.
+
+    Raises:
+        NotMigratedError: if there is no table yet.
+        QueryFailedError, ClickHouseUnreachableError: if ClickHouse does not answer the question.
+    """
+    asked = TraceFilter() if wanted is None else wanted
+    parameters: dict[str, Any] = {
+        **{name: value for name, value in vars(asked).items() if value},
+        "limit": limit,
+    }
+    given = frozenset(parameters) - {"limit"}
+    return [_listed(row) for row in ask(client, listing_sql(given), parameters)]
+
+
+def _listed(row: dict[str, Any]) -> ListedTrace:
+    tags: Sequence[str] = row.pop("tags")
+    return ListedTrace(**row, tags=tuple(tags))

@@ -1,0 +1,177 @@
+"""The SQL of `list_traces`: fixed fragments, chosen by which filters are given, values bound.
+
+Three layers: which executions may be meant (narrow columns of all events), their runs (each event
+once), and the executions made of these. Without filters on what only the whole execution tells, the
+first layer already keeps no more than are asked for.
+"""
+
+from __future__ import annotations
+
+_EVENT_FILTERS = {
+    "since": "ts >= {since:DateTime64(6, 'UTC')}",
+    "updated_since": "broker_ts >= {updated_since:DateTime64(3, 'UTC')}",
+}
+_ROOT_FILTERS = {
+    "component": "component = {component:String}",
+    "environment": "environment = {environment:String}",
+    "deployment": "startsWith(deployment, {deployment:String})",
+    "session": "session = {session:String}",
+    "tag": "has(tags, {tag:String})",
+}
+_WHOLE_FILTERS = {
+    "since": "started_at >= {since:DateTime64(6, 'UTC')}",
+    "status": "status = {status:String}",
+    "outcome": "outcome = {outcome:String}",
+}
+_TEXT_FILTER = """(trace_id, root_run_id) IN
+        (
+            SELECT trace_id, root_run_id
+            FROM events
+            WHERE positionCaseInsensitiveUTF8(ifNull(input, ''), {text:String}) > 0
+                OR positionCaseInsensitiveUTF8(ifNull(output, ''), {text:String}) > 0
+                OR positionCaseInsensitiveUTF8(error_message, {text:String}) > 0
+                OR hasAny(bodies,
+                (
+                    SELECT groupUniqArray(sha256)
+                    FROM bodies
+                    WHERE positionCaseInsensitiveUTF8(content, {text:String}) > 0
+                ))
+        )"""
+
+# A terminal event tells its run's start even where the first event is not stored.
+_CANDIDATES = """
+    candidates AS
+    (
+        SELECT trace_id, root_run_id
+        FROM events
+        WHERE <event filters>
+        GROUP BY trace_id, root_run_id
+        ORDER BY min(ifNull(started_at, ts)) DESC, trace_id, root_run_id
+        <limit>
+    )"""
+_ONCE = """
+    once AS
+    (
+        SELECT trace_id, root_run_id, run_id, seq, kind, ts, started_at, broker_ts, component,
+            environment, deployment, session, tags, attempt, replay_of, retry_of, offer,
+            duration_us, last_seq, children, offers, bodies, input_tokens, output_tokens,
+            cached_tokens, cost_usd, error_message,
+            if(run_id = root_run_id AND startsWith(kind, 'run_'), input, NULL) AS root_input
+        FROM events
+        WHERE trace_id IN (SELECT trace_id FROM candidates)
+            AND (trace_id, root_run_id) IN (SELECT trace_id, root_run_id FROM candidates)
+        LIMIT 1 BY run_id, seq
+    )"""
+_RUNS = """
+    runs AS
+    (
+        SELECT trace_id, root_run_id, run_id,
+            min(ifNull(started_at, ts)) AS began,
+            max(broker_ts) AS updated,
+            count() AS stored,
+            max(once.last_seq) AS last,
+            anyIf(kind, once.last_seq IS NOT NULL) AS end_kind,
+            anyIf(once.duration_us, once.last_seq IS NOT NULL) AS took,
+            anyIf(once.error_message, once.last_seq IS NOT NULL) AS why,
+            groupUniqArrayArray(once.children) AS named_children,
+            groupUniqArrayArray(once.offers) AS named_offers,
+            any(once.offer) AS claimed,
+            any(once.component) AS of_component,
+            any(once.environment) AS of_environment,
+            any(once.deployment) AS of_deployment,
+            any(once.session) AS of_session,
+            any(once.tags) AS of_tags,
+            any(once.attempt) AS of_attempt,
+            any(once.replay_of) AS of_replay,
+            any(once.retry_of) AS of_retry,
+            any(root_input) AS of_input,
+            countIf(kind IN ('step_completed', 'step_failed', 'step_cancelled')) AS ended_steps,
+            countIf(kind = 'step_failed') AS failed_steps,
+            sumOrNull(once.input_tokens) AS tokens_in,
+            sumOrNull(once.output_tokens) AS tokens_out,
+            sumOrNull(once.cached_tokens) AS tokens_cached,
+            sumOrNull(once.cost_usd) AS cost
+        FROM once
+        GROUP BY trace_id, root_run_id, run_id
+    )"""
+_UNSTORED = """
+    unstored AS
+    (
+        SELECT trace_id, root_run_id, count() AS missing
+        FROM (SELECT DISTINCT trace_id, root_run_id, arrayJoin(bodies) AS sha256 FROM once)
+        WHERE sha256 NOT IN
+        (
+            SELECT sha256 FROM bodies WHERE sha256 IN (SELECT arrayJoin(bodies) FROM once)
+        )
+        GROUP BY trace_id, root_run_id
+    )"""
+_EXECUTIONS = """
+    executions AS
+    (
+        SELECT trace_id, root_run_id,
+            argMax(of_component, run_id = root_run_id) AS component,
+            argMax(of_environment, run_id = root_run_id) AS environment,
+            argMax(of_deployment, run_id = root_run_id) AS deployment,
+            argMax(of_session, run_id = root_run_id) AS session,
+            argMax(of_tags, run_id = root_run_id) AS tags,
+            argMax(of_attempt, run_id = root_run_id) AS attempt,
+            argMax(of_replay, run_id = root_run_id) AS replay_of,
+            argMax(of_retry, run_id = root_run_id) AS retry_of,
+            min(began) AS started_at,
+            max(updated) AS updated_at,
+            anyIf(took, run_id = root_run_id) AS duration_us,
+            anyIf(end_kind, run_id = root_run_id) AS root_end,
+            groupArrayIf(run_id, last IS NOT NULL) AS ended_runs,
+            groupArrayIf(claimed, last IS NOT NULL) AS claimed_offers,
+            has(ended_runs, root_run_id) AND countIf(last IS NULL) = 0
+                AND hasAll(ended_runs, groupUniqArrayArray(named_children))
+                AND hasAll(claimed_offers, groupUniqArrayArray(named_offers)) AS ended,
+            toInt64(sumIf(greatest(ifNull(last, -1) + 1 - toInt64(stored), 0), last IS NOT NULL))
+                AS events_missing,
+            transform(root_end, ['run_completed', 'run_failed', 'run_cancelled'],
+                ['ok', 'failed', 'cancelled'], '') AS outcome,
+            count() AS runs,
+            sum(ended_steps) AS steps,
+            sum(failed_steps) AS errors,
+            sumOrNull(tokens_in) AS input_tokens,
+            sumOrNull(tokens_out) AS output_tokens,
+            sumOrNull(tokens_cached) AS cached_tokens,
+            sumOrNull(cost) AS cost_usd,
+            any(of_input) AS input,
+            anyIf(why, run_id = root_run_id) AS error_message
+        FROM runs
+        GROUP BY trace_id, root_run_id
+    )"""
+_LISTING = """
+SELECT trace_id, root_run_id, component, environment, deployment, session, tags, attempt, replay_of,
+    retry_of, started_at, updated_at, duration_us,
+    multiIf(NOT ended, 'open', events_missing = 0 AND bodies_missing = 0, 'complete', 'ended')
+        AS status,
+    outcome, runs, steps, errors, input_tokens, output_tokens, cached_tokens, cost_usd, input,
+    error_message, events_missing, ifNull(unstored.missing, 0) AS bodies_missing
+FROM executions
+LEFT JOIN unstored USING (trace_id, root_run_id)
+WHERE <whole filters>
+ORDER BY started_at DESC, trace_id, root_run_id
+LIMIT {limit:UInt32}
+"""
+
+
+def listing_sql(given: frozenset[str]) -> str:
+    """Return the query for the filters that are given, by the names of their parameters."""
+    event_filters = [sql for name, sql in _EVENT_FILTERS.items() if name in given]
+    root_filters = [sql for name, sql in _ROOT_FILTERS.items() if name in given]
+    if root_filters:
+        event_filters += ["run_id = root_run_id", *root_filters]
+    if "text" in given:
+        event_filters.append(_TEXT_FILTER)
+    whole_filters = [sql for name, sql in _WHOLE_FILTERS.items() if name in given]
+    candidates = _CANDIDATES.replace("<event filters>", _all_of(event_filters)).replace(
+        "<limit>", "" if whole_filters else "LIMIT {limit:UInt32}"
+    )
+    layers = [candidates, _ONCE, _RUNS, _UNSTORED, _EXECUTIONS]
+    return f"WITH{','.join(layers)}{_LISTING.replace('<whole filters>', _all_of(whole_filters))}"
+
+
+def _all_of(conditions: list[str]) -> str:
+    return "\n            AND ".join(conditions) or "true"

@@ -1,0 +1,49 @@
+"""How often was each tool called?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tailrace.sinks.clickhouse import ask
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+_SQL = """
+SELECT name, count() AS calls, countIf(failed) AS errors
+FROM
+(
+    SELECT any(name) AS name, max(kind = 'step_failed') AS failed
+    FROM events
+    WHERE step_kind = 'tool' AND kind IN ('step_completed', 'step_failed', 'step_cancelled')
+        AND ({component:String} = '' OR component = {component:String})
+    GROUP BY run_id, seq
+)
+GROUP BY name
+ORDER BY calls DESC, name
+"""
+
+
+@dataclass(frozen=True)
+class ToolCalls:
+    """The calls of one tool."""
+
+    name: str
+    """The tool's name as the user gave it."""
+
+    calls: int
+    """Calls that ended, failed ones included."""
+
+    errors: int
+    """Calls that failed."""
+
+
+def tool_calls_by_name(client: Client, component: str = "") -> list[ToolCalls]:
+    """Return the ended calls of each tool, most called first; of one component, or of all.
+
+    Raises:
+        NotMigratedError: if there is no table yet.
+        QueryFailedError, ClickHouseUnreachableError: if ClickHouse does not answer the question.
+    """
+    return [ToolCalls(**row) for row in ask(client, _SQL, {"component": component})]
