@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-com
   --constraint constraints.txt
 
 # $(call step,NAME,COMMAND): run a check, say how long it took, stop at the first failure.
-step = @start=$$SECONDS; echo "== $(1)"; $(2); echo "   $(1): ok, $$((SECONDS - start)) s"
+step = @start=$$SECONDS; echo "== $(1)"; $(2) && echo "   $(1): ok, $$((SECONDS - start)) s"
 # $(call quietly,COMMAND): show what a command says only if it fails.
 quietly = $(1) > .venv/check.log || { cat .venv/check.log; exit 1; }
 
@@ -52,7 +52,7 @@ docs: $(READY) ## write the reference pages anew from the code
 
 bench: $(READY) ## measure; each bench prints its figures and its conditions
 	@found=; for bench in bench/*.py; do \
-	  [ -f "$$bench" ] || continue; found=yes; echo "== $$bench"; $(BIN)/python "$$bench"; \
+	  [ -f "$$bench" ] || continue; found=yes; echo "== $$bench"; $(BIN)/python "$$bench" || exit 1; \
 	done; [ -n "$$found" ] || echo "there is no bench yet"
 
 pins: ## renew constraints.txt with today's versions
