@@ -46,8 +46,8 @@ def ending(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], int]:
     ("arguments", "said"),
     [
         (["upp"], "error: no such command 'upp'. Did you mean 'up'? (see `tailrace --help`)"),
-        (["--wrong"], "error: no such option: --wrong (see `tailrace --help`)"),
-        (["up", "--wrong"], "error: no such option: --wrong (see `tailrace up --help`)"),
+        (["--quux"], "error: no such option: --quux (see `tailrace --help`)"),
+        (["up", "--quux"], "error: no such option: --quux (see `tailrace up --help`)"),
         (["up", "--kafka-port", "x"], "error: invalid value for '--kafka-port'"),
         (["up", "--kafka-port", "0"], "error: invalid value for '--kafka-port'"),
         (["up", "--kafka-port", "7", "--clickhouse-port", "7"], "cannot share a port"),

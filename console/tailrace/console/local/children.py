@@ -71,7 +71,8 @@ class Child:
 
     def exit_code(self) -> int | None:
         """Return how it ended, 128 + the signal if by one; None while it runs."""
-        return self._process.poll()
+        code = self._process.poll()
+        return code if code is None or code >= 0 else 128 - code
 
     def wait(self) -> int:
         """Block until it ends."""
@@ -88,6 +89,10 @@ class Child:
     def stop(self, timeout_s: float) -> str:
         """End it by SIGTERM, after `timeout_s` by SIGKILL; `gone`, `stopped` or `killed`."""
         how = stop_process(self.identity, timeout_s)
+        if how == "killed" and self._process.returncode is None:
+            # What it had started itself, in the session that the leash leads, does not outlive it.
+            # The leash was not waited for yet, so nobody else can have its number.
+            os.killpg(self._process.pid, signal.SIGKILL)
         _close(self._process)
         return how
 

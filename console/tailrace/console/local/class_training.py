@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import time
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from aiokafka.errors import KafkaError as KafkaClientError
 
 from tailrace.console.local.cache import cache_folder
 from tailrace.console.local.errors import StackError
 from tailrace.console.local.kafka import Kafka, Runtime, find_runtime
 from tailrace.console.local.locks import FolderLock
-from tailrace.console.local.processes import ProcessId, is_alive, stop_process
-
-if TYPE_CHECKING:
-    import threading
+from tailrace.console.local.processes import wait_gone
 
 _START_TIMEOUT_S = 120.0
 _WRITE_TIMEOUT_S = 120.0
@@ -30,6 +29,8 @@ def train_if_missing(cancelled: threading.Event) -> bool:
     once `cancelled` is set, or if another process is making it. A training that fails changes
     nothing: the next stack tries again.
     """
+    if cancelled.is_set():
+        return False
     runtime = find_runtime()
     if runtime.archive.exists():
         return False
@@ -38,7 +39,7 @@ def train_if_missing(cancelled: threading.Event) -> bool:
             return False
         try:
             return _train(runtime, cancelled)
-        except StackError:
+        except (StackError, KafkaClientError, OSError):
             return False
 
 
@@ -46,33 +47,45 @@ def _train(runtime: Runtime, cancelled: threading.Event) -> bool:
     archive = runtime.archive
     staged = archive.path.with_suffix(".part")
     with tempfile.TemporaryDirectory(prefix="tailrace-training-") as name:
-        folder = Path(name)
-        options = archive.writing(staged)
-        kafka = Kafka(folder / "kafka", folder / "log", extra_options=options, nice=_NICE)
+        kafka = Kafka(
+            Path(name) / "kafka",
+            Path(name) / "log",
+            extra_options=archive.writing(staged),
+            nice=_NICE,
+            stop_timeout_s=0,
+        )
         try:
-            kafka.start(_START_TIMEOUT_S)
-            process = kafka.process
-            if cancelled.is_set() or process is None or kafka.address is None:
-                return False
-            asyncio.run(_use(kafka.address))
-            written = _ended_by_itself(kafka, process, cancelled)
+            written = _end_soon(kafka, cancelled)
+            if written and staged.is_file():
+                staged.replace(archive.path)
+            return written
         finally:
             kafka.stop()
-    if not written or not staged.is_file():
-        staged.unlink(missing_ok=True)
-        return False
-    staged.replace(archive.path)
-    return True
+            staged.unlink(missing_ok=True)
 
 
-def _ended_by_itself(kafka: Kafka, process: ProcessId, cancelled: threading.Event) -> bool:
-    kafka.request_end()
-    deadline = time.monotonic() + _WRITE_TIMEOUT_S
-    while is_alive(process):
-        if cancelled.wait(_POLL_S) or time.monotonic() > deadline:
-            stop_process(process, 0)
+def _end_soon(kafka: Kafka, cancelled: threading.Event) -> bool:
+    """Use a broker for a moment and wait until it has written its archive; False if cancelled."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_POLL_S):
+            if cancelled.is_set():
+                kafka.stop()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        kafka.start(_START_TIMEOUT_S)
+        process, address = kafka.process, kafka.address
+        if process is None or address is None or cancelled.is_set():
             return False
-    return True
+        asyncio.run(_use(address))
+        kafka.request_end()
+        return wait_gone(process, _WRITE_TIMEOUT_S) and not cancelled.is_set()
+    finally:
+        done.set()
+        watcher.join()
 
 
 async def _use(bootstrap: str) -> None:

@@ -88,12 +88,13 @@ class Kafka:
         progress: Progress | None = None,
         extra_options: tuple[str, ...] | None = None,
         nice: int = 0,
+        stop_timeout_s: float = STOP_TIMEOUT_S,
     ) -> None:
         """Take a folder for the broker's data and a file for its output.
 
         Without `port` it listens where it did last time if that is still free, else on any free
         port. `extra_options` are Java's, in place of those that read the class archive; `nice`
-        lowers its priority.
+        lowers its priority. `stop_timeout_s` is how long `stop` waits before it kills.
         """
         self._folder = folder.absolute()
         self.log = log.absolute()
@@ -101,6 +102,7 @@ class Kafka:
         self._progress = progress
         self._extra_options = extra_options
         self._nice = nice
+        self._stop_timeout_s = stop_timeout_s
         self._child: Child | None = None
         self._port: int | None = None
         self._cancelled = threading.Event()
@@ -149,10 +151,10 @@ class Kafka:
         return self._child is not None and self._child.exit_code() is not None
 
     def stop(self) -> str:
-        """End the broker by SIGTERM, after 15 s by SIGKILL; also interrupts a `start`."""
+        """End the broker by SIGTERM, after 15 s unless told by SIGKILL; interrupts a `start`."""
         self._cancelled.set()
         child, self._child = self._child, None
-        return child.stop(STOP_TIMEOUT_S) if child else "gone"
+        return child.stop(self._stop_timeout_s) if child else "gone"
 
     def request_end(self) -> None:
         """Send SIGTERM and return at once; `stop` still has to be called."""
@@ -184,7 +186,7 @@ class Kafka:
         try:
             self._await(child, port, deadline)
         except BaseException:
-            child.stop(STOP_TIMEOUT_S)
+            child.stop(self._stop_timeout_s)
             self._child = None
             raise
 

@@ -34,6 +34,10 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 # A first consumer of a group starts at once instead of waiting 3 s for others.
 group.initial.rebalance.delay.ms=0
+# A broker that was killed may register again only once its former session has expired: after 2 s
+# instead of 9 s. Broker and controller are one process, so a pause is one for both.
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=400
 # 128 MiB at most for one message batch's segment: a laptop's disk is not filled by empty segments.
 log.segment.bytes=134217728
 # The cleaner's default of 128 MiB is a quarter of this heap.

@@ -11,7 +11,6 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tailrace.console.local.class_training import train_if_missing
 from tailrace.console.local.clickhouse import ClickHouse
 from tailrace.console.local.events import Event, Tell
 from tailrace.console.local.folder import DataFolder
@@ -19,6 +18,7 @@ from tailrace.console.local.kafka import Kafka
 from tailrace.console.local.stack import Stack
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
     from pathlib import Path
 
@@ -71,6 +71,12 @@ def build_stack(options: StackOptions, tell: Tell) -> Stack:
         given=given,
         steps=[make(folder) for make in STEPS],
         dependents=[make(folder) for make in DEPENDENTS],
-        background=() if "kafka" in given else (train_if_missing,),
+        background=() if "kafka" in given else (_train,),
         tell=tell,
     )
+
+
+def _train(cancelled: threading.Event) -> None:
+    from tailrace.console.local.class_training import train_if_missing  # noqa: PLC0415 - aiokafka
+
+    train_if_missing(cancelled)
