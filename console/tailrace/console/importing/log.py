@@ -12,25 +12,28 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from tailrace.sinks.queries.stored_runs import stored_runs
 
 from tailrace.console.importing.errors import ImportFailedError
 from tailrace.console.importing.known import ended_runs, registered_deployments
 from tailrace.producers.manifest import deployment_id
 from tailrace.producers.sender import KafkaSender
 from tailrace.producers.writer import JournalWriter
+from tailrace.schemas.catalog import latest
 from tailrace.schemas.endpoints import NoEndpointError, kafka_options
+from tailrace.schemas.schema_log import publish_missing
 from tailrace.schemas.topics import RUNS, topic_prefix
 from tailrace.sinks.archive.options import SinkOptions
 from tailrace.sinks.clickhouse import ClickHouseUnreachableError, NotMigratedError, connect
+from tailrace.sinks.queries.stored_runs import stored_runs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from clickhouse_connect.driver.client import Client
 
     from tailrace.console.importing.journal import RecordedRun
 
+WRITTEN_RECORDS = ("journal_event", "body", "deployment_registered")
 OPEN_TIMEOUT_S = 15.0
 CLOSE_TIMEOUT_S = 30.0
 ACTOR = "tailrace import"
@@ -46,9 +49,12 @@ class LogDestination:
         in_log: set[str],
         deployments: set[str],
         client: Client | None,
+        publish_schemas: Callable[[], Awaitable[object]],
     ) -> None:
         """Take what was found on the log when it was opened."""
         self._writer = writer
+        self._publish_schemas = publish_schemas
+        self._introduced = False
         self._in_log = in_log
         self._deployments = deployments
         self._client = client
@@ -66,6 +72,7 @@ class LogDestination:
         name = deployment_id(manifest)
         if name in self._deployments:
             return
+        await self._introduce()
         await asyncio.to_thread(
             self._writer.register_deployment,
             manifest,
@@ -77,9 +84,16 @@ class LogDestination:
 
     async def publish(self, runs: Sequence[RecordedRun]) -> None:
         """Publish whole runs; returns when their last events are acknowledged."""
+        await self._introduce()
         bodies = {body.sha256: body for run in runs for body in run.bodies}
         events = [event for run in runs for event in run.events]
         await self._writer.publish(events, list(bodies.values()))
+
+    async def _introduce(self) -> None:
+        """Publish our schemas before the first record, so that an import of nothing new is none."""
+        if not self._introduced:
+            await self._publish_schemas()
+            self._introduced = True
 
 
 @asynccontextmanager
@@ -103,7 +117,15 @@ async def open_log(
     await asyncio.to_thread(sender.open, OPEN_TIMEOUT_S)
     try:
         writer = JournalWriter(sender)
-        yield LogDestination(writer, in_log=in_log, deployments=deployments, client=client)
+        yield LogDestination(
+            writer,
+            in_log=in_log,
+            deployments=deployments,
+            client=client,
+            publish_schemas=lambda: publish_missing(
+                map(latest, WRITTEN_RECORDS), prefix=topics, options=options
+            ),
+        )
     finally:
         await asyncio.to_thread(sender.close, CLOSE_TIMEOUT_S)
         if client is not None:
