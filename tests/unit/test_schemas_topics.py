@@ -73,6 +73,11 @@ def test_retention_follows_the_declaration() -> None:
     }
 
 
+def test_a_dead_letter_may_be_longer_than_the_longest_record_that_it_holds() -> None:
+    sizes = {s.name: int(s.configs["max.message.bytes"]) for s in ONE_BROKER}
+    assert sizes.pop("p.dead_letters") >= max(sizes.values()) + 2**20
+
+
 def test_requests_is_a_stem_and_stands_for_no_topic_of_its_own() -> None:
     assert {*STANDING_TOPICS, REQUESTS} == set(TOPICS)
     assert REQUESTS not in STANDING_TOPICS

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tailrace.schemas.topics import (
     CLUSTER_PARTITIONS,
+    DEAD_LETTERS,
     LOCAL_PARTITIONS,
     LONG_MS,
     REQUESTS,
@@ -26,6 +27,9 @@ MAX_REPLICATION = 3
 MAX_MESSAGE_BYTES = 16 * 2**20
 """A batch of records as compressed by the producer; far above one body or snapshot chunk."""
 
+MAX_DEAD_LETTER_BYTES = MAX_MESSAGE_BYTES + 2**20
+"""A dead letter holds a whole record, which may be as long as a batch, and where it lay."""
+
 FOREVER = "-1"
 
 LOCAL_SEGMENT_BYTES = 64 * 2**20
@@ -34,8 +38,7 @@ LOCAL_SEGMENT_BYTES = 64 * 2**20
 COMPACTED_SEGMENT_MS = 24 * 3600 * 1000
 """Only closed segments are compacted: a slow topic's segment is closed once a day."""
 
-DeclaredTopics = tuple[Topic, ...]
-STANDING_TOPICS: DeclaredTopics = tuple(topic for topic in TOPICS if topic is not REQUESTS)
+STANDING_TOPICS: tuple[Topic, ...] = tuple(topic for topic in TOPICS if topic is not REQUESTS)
 """All but `requests`, which is a stem: each deployment's own topic is made when it is deployed."""
 
 
@@ -120,13 +123,14 @@ def declare(
 def topic_configs(topic: Topic, brokers: int, copies: int) -> dict[str, str]:
     """Return a topic's settings by Kafka's names."""
     compacted = topic.retention == "compacted"
+    largest = MAX_DEAD_LETTER_BYTES if topic is DEAD_LETTERS else MAX_MESSAGE_BYTES
     configs = {
         "cleanup.policy": "compact" if compacted else "delete",
         "retention.ms": str(LONG_MS) if topic.retention == "long" else FOREVER,
         "retention.bytes": FOREVER,  # what is stated is a time; a disk is watched by people
         "compression.type": "producer",  # kept as it came, so a broker never recompresses
         "message.timestamp.type": "LogAppendTime",  # time is the broker's, see the design
-        "max.message.bytes": str(MAX_MESSAGE_BYTES),
+        "max.message.bytes": str(largest),
         # Two of three must have a record before it is acknowledged: one broker may then be lost.
         "min.insync.replicas": "2" if copies >= MAX_REPLICATION else "1",
         "unclean.leader.election.enable": "false",  # an acknowledged record is never given up

@@ -1,0 +1,121 @@
+"""The metrics, declared once: name with its unit, labels, and what a value means.
+
+Declaring costs nothing and depends on no client library: whoever measures hands values to an
+exporter under these names. A counter's name ends in `_total`, every other's in its unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One declared metric."""
+
+    name: str
+    """The full name, as an exporter shows it."""
+
+    kind: Literal["counter", "gauge", "histogram"]
+    """A counter only grows while its process lives; a gauge goes either way."""
+
+    labels: tuple[str, ...]
+    """What one value is told from another by; each has few values."""
+
+    doc: str
+    """What is counted or measured, and when it should worry someone."""
+
+
+# Of the archive sink.
+ARCHIVE_ROWS = Metric(
+    "tailrace_archive_rows_total", "counter", ("topic",), "records whose insert was acknowledged"
+)
+ARCHIVE_BYTES = Metric(
+    "tailrace_archive_read_bytes_total",
+    "counter",
+    ("topic",),
+    "bytes of the values of these records",
+)
+ARCHIVE_BLOCKS = Metric(
+    "tailrace_archive_blocks_total", "counter", ("topic",), "blocks whose insert was acknowledged"
+)
+ARCHIVE_BLOCK_ROWS = Metric(
+    "tailrace_archive_block_rows",
+    "histogram",
+    ("topic",),
+    "rows of a block; small ones cost merges",
+)
+ARCHIVE_INSERT = Metric(
+    "tailrace_archive_insert_seconds",
+    "histogram",
+    ("topic",),
+    "from a block's cut to its acknowledgement, splice included",
+)
+ARCHIVE_RETRIES = Metric(
+    "tailrace_archive_insert_retries_total",
+    "counter",
+    ("topic",),
+    "inserts sent again under their token; growing means that ClickHouse refuses or times out",
+)
+ARCHIVE_SKIPPED = Metric(
+    "tailrace_archive_skipped_total",
+    "counter",
+    ("topic",),
+    "records without a row by rule: heartbeats and tombstones",
+)
+ARCHIVE_LAG = Metric(
+    "tailrace_archive_lag_offsets",
+    "gauge",
+    ("topic", "partition"),
+    "offsets from what is stored to the end of the partition",
+)
+ARCHIVE_DELAY = Metric(
+    "tailrace_archive_delay_seconds",
+    "gauge",
+    ("topic", "partition"),
+    "age of the oldest record that is not yet stored, by broker time",
+)
+ARCHIVE_PARTITIONS = Metric(
+    "tailrace_archive_partitions", "gauge", (), "partitions that this process owns"
+)
+ARCHIVE_WAITING = Metric(
+    "tailrace_archive_waiting_partitions",
+    "gauge",
+    (),
+    "partitions that stall until a schema is published; above 0 for long, ask its producer",
+)
+ARCHIVE_DEAD_LETTERS = Metric(
+    "tailrace_archive_dead_letters_total",
+    "counter",
+    ("topic",),
+    "records that could not be stored and were put aside; every one deserves a look",
+)
+
+# Of whoever follows the schemas topic.
+SCHEMAS_LEARNT = Metric(
+    "tailrace_schemas_learnt_total", "counter", (), "schemas of newer producers that were learnt"
+)
+SCHEMAS_REJECTED = Metric(
+    "tailrace_schemas_rejected_total",
+    "counter",
+    (),
+    "records of the schemas topic that are no schema; above 0, find out who writes there",
+)
+
+METRICS: tuple[Metric, ...] = (
+    ARCHIVE_ROWS,
+    ARCHIVE_BYTES,
+    ARCHIVE_BLOCKS,
+    ARCHIVE_BLOCK_ROWS,
+    ARCHIVE_INSERT,
+    ARCHIVE_RETRIES,
+    ARCHIVE_SKIPPED,
+    ARCHIVE_LAG,
+    ARCHIVE_DELAY,
+    ARCHIVE_PARTITIONS,
+    ARCHIVE_WAITING,
+    ARCHIVE_DEAD_LETTERS,
+    SCHEMAS_LEARNT,
+    SCHEMAS_REJECTED,
+)
