@@ -151,6 +151,8 @@ class Gateway:
             settings = dict(ask.settings)
             if method in {"GET", "HEAD"} and settings.get("readonly", "0") == "0":
                 settings["readonly"] = "2"  # a link that is followed must not write
+            if isinstance(statement, Insert):  # chDB binds parameters of reads only
+                settings |= {f"param_{name}": value for name, value in ask.params.items()}
             await lane.run(lambda: prepare(connection, settings, ask.database))
             if isinstance(statement, Insert):
                 limit = self._options.max_insert_bytes

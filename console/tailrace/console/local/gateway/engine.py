@@ -6,18 +6,19 @@ A fresh connection costs about 0.2 ms and starts from the defaults, so nothing t
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from chdb.state.sqlitelike import Connection as _ChdbConnection
 
+from tailrace.console.local.gateway.default_database import bring_back, put_aside
 from tailrace.console.local.gateway.errors import EngineUnavailableError, from_engine
+from tailrace.console.local.gateway.folder_lock import lock_folder
 from tailrace.console.local.gateway.sandbox import write_configuration
 
 _UNSAFE_PATH = re.compile(r"[?&#%\n]")
-_RECREATE = (b"DROP DATABASE default SYNC", b"CREATE DATABASE default ENGINE = Atomic")
-_REATTACH = (b"DETACH DATABASE default", b"ATTACH DATABASE default")
 
 
 class Result(Protocol):
@@ -91,20 +92,18 @@ class Engine:
         return _connect(self._address)
 
     def _open(self, folder: Path, *, allow_files: bool) -> Connection:
+        self._lock = lock_folder(folder)
         if allow_files:
             return self.connect()
-        kept = (folder / "metadata" / "default.sql").exists()
-        configuration = write_configuration(folder)
-        anchor = _connect(f"{self._address}?config-file={configuration}")
-        # chDB lays a view of the file system over the database `default`; a server has none.
-        statements = _REATTACH if kept else _RECREATE
-        for statement in statements:
-            anchor.query(statement, "Null")
+        put_aside(folder)
+        anchor = _connect(f"{self._address}?config-file={write_configuration(folder)}")
+        bring_back(anchor)
         return anchor
 
     def close(self) -> None:
         """Close the engine; parts in memory are written, the folder's lock is given back."""
         self._anchor.close()
+        os.close(self._lock)
 
 
 def _connect(address: str) -> Connection:
@@ -112,7 +111,10 @@ def _connect(address: str) -> Connection:
 
 
 def prepare(connection: Connection, settings: dict[str, str], database: str | None) -> None:
-    """Give a fresh connection its database and settings; raises GatewayError for unknown ones."""
+    """Give a fresh connection its database and settings; raises GatewayError for unknown ones.
+
+    A setting `param_x` is the query parameter x.
+    """
     try:
         if database:
             connection.query(b"USE " + quote_name(database), "Null")
@@ -134,7 +136,4 @@ def quote_name(name: str) -> bytes:
 
 
 def _reason(path: Path, text: str) -> str:
-    return (
-        f"the embedded ClickHouse cannot open {path}: another process probably uses it "
-        f"(`tailrace status` shows it); end that one or choose another folder ({text.strip()})"
-    )
+    return f"the embedded ClickHouse cannot open {path}: {text.strip()}"

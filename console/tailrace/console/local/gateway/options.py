@@ -60,6 +60,7 @@ def parse_options(arguments: list[str] | None = None) -> GatewayOptions:
         exit_with_parent=told.exit_with_parent,
         parent_pid=told.parent_pid,
         max_concurrent=told.max_concurrent,
+        max_waiting=told.max_waiting,
     )
 
 
@@ -84,4 +85,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--exit-with-parent", action="store_true", help="end when stdin closes")
     parser.add_argument("--parent-pid", type=int, help="end when this process is gone")
     parser.add_argument("--max-concurrent", type=int, default=16, help="statements at a time")
+    parser.add_argument("--max-waiting", type=int, default=256, help="statements that may wait")
     return parser

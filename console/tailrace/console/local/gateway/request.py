@@ -18,7 +18,32 @@ _TRUE = {"1", "true", "yes", "on"}
 # Arguments of HTTP, not of the engine. The engine has settings of some of these names that only
 # make sense for a server of its own.
 _TRANSPORT = frozenset(
-    ["query", "database", "default_format", "query_id", "user", "password", "quota_key", "role", "session_id", "session_timeout", "session_check", "close_session", "compress", "decompress", "wait_end_of_query", "buffer_size", "client_protocol_version", "enable_http_compression", "http_zlib_compression_level", "stacktrace", "send_progress_in_http_headers", "http_headers_progress_interval_ms", "cancel_http_readonly_queries_on_client_close", "http_response_headers"]
+    [
+        "query",
+        "database",
+        "default_format",
+        "query_id",
+        "user",
+        "password",
+        "quota_key",
+        "role",
+        "session_id",
+        "session_timeout",
+        "session_check",
+        "close_session",
+        "compress",
+        "decompress",
+        "wait_end_of_query",
+        "buffer_size",
+        "client_protocol_version",
+        "enable_http_compression",
+        "http_zlib_compression_level",
+        "stacktrace",
+        "send_progress_in_http_headers",
+        "http_headers_progress_interval_ms",
+        "cancel_http_readonly_queries_on_client_close",
+        "http_response_headers",
+    ]
 )
 
 
@@ -69,7 +94,7 @@ def read_ask(arguments: list[tuple[str, bytes]], headers: dict[str, str], *, fre
     told = {name: _text(name, value) for name, value in raw.items() if name != "query"}
     return Ask(
         query=raw.get("query", b""),
-        params={n.removeprefix("param_"): v for n, v in told.items() if n.startswith("param_")},
+        params=_params(told),
         settings=_settings(told),
         database=told.get("database") or headers.get("X-ClickHouse-Database") or None,
         default_format=told.get("default_format")
@@ -81,6 +106,19 @@ def read_ask(arguments: list[tuple[str, bytes]], headers: dict[str, str], *, fre
         framed_result=told.get("compress", "") in _TRUE,
         compressed=told.get("enable_http_compression", "1") in _TRUE,
     )
+
+
+def _params(told: dict[str, str]) -> dict[str, str]:
+    params: dict[str, str] = {}
+    for argument, value in told.items():
+        name = argument.removeprefix("param_")
+        if name != argument:
+            if not _SETTING_NAME.match(name):
+                raise refusal(
+                    BAD_ARGUMENTS, "BAD_ARGUMENTS", f"'{name[:100]}' cannot name a parameter."
+                )
+            params[name] = value
+    return params
 
 
 def _settings(told: dict[str, str]) -> dict[str, str]:

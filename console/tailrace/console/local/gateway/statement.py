@@ -99,7 +99,9 @@ def find_insert(text: bytes, *, ended: bool) -> Insert | Literal["other", "more"
 def read_statement(text: bytes) -> Read:
     """Describe a statement without data; raises GatewayError for several statements at once."""
     tokens = [token for token in _tokens(text) if token.depth == 0 or token.text == "("]
-    first = tokens[0].text.upper() if tokens else ""
+    if not tokens:
+        raise refusal(SYNTAX_ERROR, "SYNTAX_ERROR", "Empty query.")
+    first = tokens[0].text.upper()
     named: str | None = None
     clause = (len(text), len(text))
     for i, token in enumerate(tokens):
