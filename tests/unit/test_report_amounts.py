@@ -32,10 +32,10 @@ def test_a_duration_has_two_or_three_digits(duration_us: int | None, text: str) 
     [
         (-5, "now"),
         (0.4, "now"),
-        (12, "12s ago"),
-        (300, "5m ago"),
-        (7300, "2h ago"),
-        (9e5, "10d ago"),
+        (12, "12s"),
+        (300, "5m"),
+        (7300, "2h"),
+        (9e5, "10d"),
     ],
 )
 def test_an_age_has_one_unit(seconds: float, text: str) -> None:

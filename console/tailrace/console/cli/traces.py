@@ -1,22 +1,103 @@
-"""What the `traces` commands share: the screen they print to, and how people say a time."""
+"""What the `traces` commands share: which executions are meant, and the screen to show them on."""
 
 from __future__ import annotations
 
 import re
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from tailrace.sinks.queries.list_traces import OUTCOMES, STATUSES
+
 if TYPE_CHECKING:
     from rich.text import Text
 
-_AGO = re.compile(r"(\d{1,9})\s*([smhdw])")
-_UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 NARROWEST = 40
 """Cells that a table or a tree needs; a narrower terminal wraps."""
+
+_AGO = re.compile(r"(\d{1,9})\s*([smhdw])")
+_UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_LATER_STATUSES = ("waiting", "abandoned")
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """Return the time that people mean by `10m`, `2h`, `3d`, `1w` or an ISO date or time, UTC.
+
+    A time without a zone is local.
+
+    Raises:
+        typer.BadParameter: if it is none of these, or lies out of the calendar.
+    """
+    ago = _AGO.fullmatch(text.strip())
+    try:
+        if ago:
+            return now - timedelta(**{_UNIT[ago[2]]: int(ago[1])})
+        return datetime.fromisoformat(text.strip()).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise typer.BadParameter(
+            f"{text!r} is no time: say 30s, 10m, 2h, 3d, 1w, or 2026-11-22 or 2026-11-22T14:00"
+        ) from None
+
+
+def _moment_before_now(text: str) -> datetime:
+    return moment(text, datetime.now(UTC))
+
+
+def _status(text: str | None) -> str | None:
+    if text in _LATER_STATUSES:
+        raise typer.BadParameter(
+            f"{text!r} is told by the stream processors, which this version does not have yet: "
+            f"the events alone tell {', '.join(STATUSES)}"
+        )
+    return _one_of(STATUSES, text)
+
+
+def _outcome(text: str | None) -> str | None:
+    return _one_of(OUTCOMES, text)
+
+
+def _one_of(words: tuple[str, ...], text: str | None) -> str | None:
+    if text is not None and text not in words:
+        raise typer.BadParameter(f"{text!r} is none of {', '.join(words)}")
+    return text
+
+
+ComponentOption = Annotated[
+    str | None, typer.Option("--component", "-c", help="Executions of this component.")
+]
+StatusOption = Annotated[
+    str | None,
+    typer.Option(
+        callback=_status,
+        metavar="|".join(STATUSES),
+        help="Open: not every run has ended. Ended: all have, and something is not stored yet. "
+        "Complete: all is stored. Waiting and abandoned come with the stream processors.",
+    ),
+]
+OutcomeOption = Annotated[
+    str | None,
+    typer.Option(callback=_outcome, metavar="|".join(OUTCOMES), help="How the root run ended."),
+]
+SinceOption = Annotated[
+    datetime | None,
+    typer.Option(
+        parser=_moment_before_now,
+        metavar="TIME",
+        help="Begun at or after: 10m, 2h, 3d ago, or an ISO time.",
+    ),
+]
+SessionOption = Annotated[str | None, typer.Option(help="Executions of this session.")]
+TagOption = Annotated[str | None, typer.Option(help="Executions with this tag.")]
+EnvironmentOption = Annotated[
+    str | None, typer.Option("--environment", "-e", help="Executions of this environment.")
+]
+TextOption = Annotated[
+    str | None,
+    typer.Option(help="Executions with this text in an input, output or error, in any case."),
+]
 
 
 class Screen:
@@ -39,7 +120,7 @@ class Screen:
         """Cells in a line; 80 where there is no terminal."""
         return max(self._console.width, NARROWEST)
 
-    def line(self, text: Text | str) -> None:
+    def line(self, text: Text) -> None:
         """Print one line, never wrapped. Nothing in it is interpreted as markup."""
         self._console.print(text, soft_wrap=True)
 
@@ -51,21 +132,6 @@ class Screen:
         """Hand everything on to whoever reads."""
         sys.stdout.flush()
 
-
-def moment(text: str, now: datetime) -> datetime:
-    """Return the time that people mean by `10m`, `2h`, `3d`, `1w` or an ISO date or time, UTC.
-
-    A time without a zone is local.
-
-    Raises:
-        typer.BadParameter: if it is none of these, or lies out of the calendar.
-    """
-    ago = _AGO.fullmatch(text.strip())
-    try:
-        if ago:
-            return now - timedelta(**{_UNIT[ago[2]]: int(ago[1])})
-        return datetime.fromisoformat(text.strip()).astimezone(UTC)
-    except (ValueError, OverflowError, OSError):
-        raise typer.BadParameter(
-            f"{text!r} is no time: say 30s, 10m, 2h, 3d, 1w, or 2026-11-22 or 2026-11-22T14:00"
-        ) from None
+    def aside(self, text: str) -> None:
+        """Say something about the work, on standard error."""
+        sys.stderr.write(f"{text}\n")

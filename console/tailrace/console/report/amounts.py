@@ -25,7 +25,7 @@ def duration(duration_us: int | None) -> str:
 
 
 def age(seconds: float) -> str:
-    """Return how long ago something was: `now`, `12s ago`, `5m ago`, `3h ago`, `12d ago`.
+    """Return how long ago something was: `now`, `12s`, `5m`, `3h`, `12d`.
 
     A time in the future, from a clock that runs ahead, is `now`.
     """
@@ -34,8 +34,8 @@ def age(seconds: float) -> str:
         return "now"
     for size_s, unit in ((_DAY_S, "d"), (_HOUR_S, "h"), (_MINUTE_S, "m")):
         if whole >= size_s:
-            return f"{whole // size_s}{unit} ago"
-    return f"{whole}s ago"
+            return f"{whole // size_s}{unit}"
+    return f"{whole}s"
 
 
 def count(number: int | None) -> str:

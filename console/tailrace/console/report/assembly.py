@@ -22,7 +22,7 @@ from tailrace.schemas.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tailrace.schemas.events import Event, RunFields
 
@@ -110,6 +110,14 @@ class Run:
             found.extend(step.runs)
             waiting.extend(step.steps)
         return found
+
+    def with_descendants(self) -> Iterator[Run]:
+        """Yield the run and all below it, each before what it started, by start."""
+        waiting: list[Run] = [self]
+        while waiting:
+            run = waiting.pop()
+            yield run
+            waiting.extend(sorted(run.all_runs(), key=lambda child: child.began, reverse=True))
 
     @property
     def missing_seqs(self) -> list[tuple[int, int]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 GAP = "  "
-_LEAST_REST = 14
+_LEAST_REST = 12
 """Cells that the last column should have before the others give way."""
 
 

@@ -57,7 +57,7 @@ def document(trace_id: str, roots: Sequence[Run], bodies: Mapping[str, str]) -> 
             {
                 "root_run_id": root.fields.root_run_id,
                 "outcome": root.outcome,
-                "runs": [_run(run, bodies) for run in _all_runs(root)],
+                "runs": [_run(run, bodies) for run in root.with_descendants()],
             }
             for root in roots
         ],
@@ -119,11 +119,3 @@ def _all_steps(run: Run) -> Iterator[Step]:
         step = waiting.pop()
         yield step
         waiting.extend(step.steps[::-1])
-
-
-def _all_runs(root: Run) -> Iterator[Run]:
-    waiting = [root]
-    while waiting:
-        run = waiting.pop()
-        yield run
-        waiting.extend(sorted(run.all_runs(), key=lambda child: child.began, reverse=True))
