@@ -90,9 +90,8 @@ def test_a_killed_broker_comes_back_and_a_killed_supervisor_leaves_nothing(data:
     assert tailrace("up", "--detach", data=data).returncode == 0
     before = record(data)
     append(before.addresses["kafka"], "kept", [b"one"])
-    query(
-        before.addresses["clickhouse"], "CREATE TABLE kept (n Int64) ENGINE = MergeTree ORDER BY n"
-    )
+    url = before.addresses["clickhouse"]
+    query(url, "CREATE TABLE kept (n Int64) ENGINE = MergeTree ORDER BY n")
     query(url, "INSERT INTO kept VALUES (7)")
     os.kill(before.processes["kafka"].pid, signal.SIGKILL)
     wait_until(lambda: record(data).restarts == {"kafka": 1}, "the broker is restarted")
