@@ -37,7 +37,8 @@ def column_type(kind: Any) -> str:
 
 def container(schema: Schema, records: list[dict[str, Any]]) -> bytes:
     out: Any = io.BytesIO()
-    fastavro.writer(out, schema.parsed, records)
+    avro: Any = fastavro  # its stubs leave the stream's type open
+    avro.writer(out, schema.parsed, records)
     return out.getvalue()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from tailrace.schemas.catalog import Schema, schema_id, shipped
 from tailrace.schemas.errors import TailraceError
@@ -154,8 +154,8 @@ def _id_of(key: bytes | None) -> int:
 def _is_flat(definition: Any) -> bool:
     # Flatness is what bounds decoding: an item of any array takes at least a byte of the datum.
     match definition:
-        case {"type": "record", "name": str(), "fields": [*fields]}:
-            return all(_is_flat_field(field) for field in cast("list[Any]", fields))
+        case {"type": "record", "name": str(), "fields": list()}:
+            return all(map(_is_flat_field, definition["fields"]))
         case _:
             return False
 

@@ -167,8 +167,8 @@ class SchemaFollower:
         while True:
             try:
                 await self._poll()
-            except KafkaError as error:
-                _log.warning("following %s failed, trying again: %s", self.topic, error)
+            except Exception as error:  # noqa: BLE001 - a reader that ended silently would stall others
+                _log.warning("following %s failed, trying again: %r", self.topic, error)
                 await asyncio.sleep(_RETRY_S)
 
     async def _poll(self) -> None:

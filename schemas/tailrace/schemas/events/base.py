@@ -40,11 +40,11 @@ class EventBase(BaseModel):
 
         The result is what `wire.encode` takes and what `wire.decode` gives back.
         """
-        wide = wide_defaults()
-        for fields in (self.run.__dict__, self.__dict__):
-            for name, value in fields.items():
-                if name != "run":
-                    wide[name] = _plain(value)
+        defaults, containers = _template()
+        wide = {**defaults, **self.run.__dict__, **self.__dict__}
+        del wide["run"]
+        for name, make in containers:
+            wide[name] = make(wide[name])
         return wide
 
     @classmethod
@@ -61,19 +61,21 @@ class EventBase(BaseModel):
 
 def wide_defaults() -> dict[str, Any]:
     """Return a new wide record with the default of every field, in the order of the datum."""
-    return {name: _plain(default) for name, default in _defaults()}
+    defaults, containers = _template()
+    return {**defaults, **{name: make() for name, make in containers}}
 
 
 @cache
-def _defaults() -> tuple[tuple[str, Any], ...]:
+def _template() -> tuple[dict[str, Any], tuple[tuple[str, type[list[str] | dict[str, str]]], ...]]:
+    """Return every field's default, and which fields hold a list or a map.
+
+    These are copied into each record, so that a record is its owner's to change.
+    """
     fields = latest(SCHEMA).definition["fields"]
-    return tuple((field["name"], field["default"]) for field in fields)
-
-
-def _plain(value: Any) -> Any:
-    # A list or map of the result is the caller's own to change; fastavro decodes arrays to lists.
-    if isinstance(value, (tuple, list)):
-        return list(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - items are strings
-    if isinstance(value, dict):
-        return dict(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - items are strings
-    return value
+    kinds = {"array": list[str], "map": dict[str, str]}
+    containers = tuple(
+        (field["name"], kinds[field["type"]["type"]])
+        for field in fields
+        if isinstance(field["type"], dict) and field["type"]["type"] in kinds
+    )
+    return {field["name"]: field["default"] for field in fields}, containers
