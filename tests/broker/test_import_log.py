@@ -44,10 +44,11 @@ def log(kafka: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> Log:
 
 
 @pytest.fixture
-def archive(log: Log, database: str, clickhouse: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A real ClickHouse for the log."""
+def archived_log(log: Log, database: str, clickhouse: str, monkeypatch: pytest.MonkeyPatch) -> Log:
+    """The log of this test, with a real ClickHouse to archive it into."""
     monkeypatch.setenv("TAILRACE_CLICKHOUSE", clickhouse)
     monkeypatch.setenv("TAILRACE_DATABASE", database)
+    return log
 
 
 class Log:
@@ -81,7 +82,8 @@ class Log:
             ends: dict[Any, int] = await consumer.end_offsets(consumer.assignment())
             if topic is None:
                 return [], ends
-            await consumer.seek_to_beginning()
+            for place in ends:
+                consumer.seek(place, 0)
             values: list[bytes] = []
             while len(values) < sum(ends.values()):
                 batches = await consumer.getmany(timeout_ms=500)
@@ -152,8 +154,9 @@ def test_each_value_becomes_one_deployment_that_only_stands_for_recordings(
 
 
 def test_what_clickhouse_holds_is_known_without_reading_the_log_again(
-    log: Log, tmp_path: Path, archive: None, capsys: pytest.CaptureFixture[str]
+    archived_log: Log, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    log = archived_log
     path = recordings(tmp_path)[-1]
     import_file(path)
     asyncio.run(store())
