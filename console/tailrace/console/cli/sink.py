@@ -100,8 +100,8 @@ class _Reporter:
         self._began = self._looked = time.monotonic()
         self._rows = 0
         self._rate = 0.0
-        self._logged: SinkStats | None = None
-        self._logged_at = float("-inf")
+        self._logged = replace(stats)
+        self._logged_at = self._began
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -122,5 +122,6 @@ class _Reporter:
             line = status_line(self._stats, self._rate, now - self._began)
             self._live.update(line, refresh=True)
         elif now - self._logged_at >= _LOG_S and self._stats != self._logged:
-            sys.stderr.write(log_line(self._stats, self._rate, datetime.now(UTC)) + "\n")
+            rate = (self._stats.rows - self._logged.rows) / max(now - self._logged_at, 1e-3)
+            sys.stderr.write(log_line(self._stats, rate, datetime.now(UTC)) + "\n")
             self._logged, self._logged_at = replace(self._stats), now

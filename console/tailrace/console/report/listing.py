@@ -60,13 +60,12 @@ class Listing:
         word = row.outcome or row.status
         sign = sign_of(word)
         since_s = (now - row.started_at).total_seconds()
-        runs = row.status == "open" and row.duration_us is None
         return (
             Cell(row.trace_id[: self._digits], "bold"),
             Cell(row.component + _kinship(row)),
             Cell(age(since_s), "dim"),
             Cell(f"{sign.mark} {_outcome(row)}", sign.style),
-            Cell(f"{duration(int(since_s * 1e6))}+" if runs else duration(row.duration_us)),
+            Cell(_took(row, since_s)),
             Cell(f"{row.steps}"),
             Cell(_tokens(row)),
             Cell(cost(row.cost_usd) if row.cost_usd is not None else ""),
@@ -133,6 +132,12 @@ def _outcome(row: ListedTrace) -> str:
     if not row.outcome:
         return row.status
     return row.outcome if row.status in {"complete", ""} else f"{row.outcome}, {row.status}"
+
+
+def _took(row: ListedTrace, since_s: float) -> str:
+    if row.duration_us is not None:
+        return duration(row.duration_us)
+    return f"{duration(max(int(since_s * 1e6), 0))}+" if row.status == "open" else ""
 
 
 def _tokens(row: ListedTrace) -> str:

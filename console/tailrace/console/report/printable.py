@@ -44,7 +44,11 @@ def one_line(text: str) -> str:
 
 def json_text(value: Any, *, indent: int | None = None) -> str:
     """Return the value as JSON that is safe to print and still reads back as the same value."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    return json_safe(json.dumps(value, ensure_ascii=False, indent=indent, default=str))
+
+
+def json_safe(text: str) -> str:
+    """Return JSON text with the characters escaped that could steer a terminal."""
     return _UNSAFE_IN_JSON.sub(_json_escape, text)
 
 
