@@ -42,6 +42,11 @@ COMMANDS = (
     Registered("topics ls", "topics_ls", "List the topics."),
     Registered("schemas serve", "schemas_serve", "Serve the schemas as a read-only registry."),
     Registered("import", "import_", "Import recorded chat trajectories."),
+    Registered("sink", "sink", "Store the log in ClickHouse."),
+    Registered("migrate", "migrate", "Create or update the tables in ClickHouse."),
+    Registered("traces ls", "traces_ls", "List executions."),
+    Registered("traces show", "traces_show", "Show one trace."),
+    Registered("traces export", "traces_export", "Write traces to a file."),
 )
 GROUPS = {
     "topics": "Create and check the topics.",
