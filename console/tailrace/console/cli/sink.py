@@ -96,16 +96,22 @@ class _Reporter:
     def __init__(self, stats: SinkStats) -> None:
         self._stats = stats
         console = Console(stderr=True, highlight=False)
-        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._live = (
+            Live(console=console, auto_refresh=False, transient=True)
+            if console.is_terminal
+            else None
+        )
         self._began = self._looked = time.monotonic()
         self._rows = 0
         self._rate = 0.0
-        self._logged = replace(stats)
+        self._logged: SinkStats = replace(stats)
         self._logged_at = self._began
 
     def __enter__(self) -> Self:
         if self._live is not None:
             self._live.start()
+        else:
+            sys.stderr.write("the sink starts; SIGTERM or Ctrl-C stops it\n")
         return self
 
     def __exit__(self, *_: object) -> None:

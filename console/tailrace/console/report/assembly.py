@@ -151,7 +151,7 @@ def assemble(events: Iterable[Event]) -> list[Run]:
     for event in events:
         by_run.setdefault(event.run.run_id, {}).setdefault(event.seq, event)
     runs = {run_id: Run(found) for run_id, found in by_run.items()}
-    order = sorted(runs, key=lambda run_id: (runs[run_id].began, run_id))
+    order = sorted(runs, key=lambda r: (runs[r].began, runs[r].fields.attempt, r))
     roots, inside = _forest(order, {r: run.fields.parent_run_id for r, run in runs.items()})
     for run_id, run in runs.items():
         _place(run, [runs[child] for child in inside.get(run_id, ())])

@@ -70,10 +70,15 @@ class Entry:
 
 
 def draw(roots: Sequence[Entry], width: int, *, full: bool) -> Iterator[Text]:
-    """Yield the lines of the trees, each at most `width` cells; `full` folds nothing."""
+    """Yield the lines of the trees, a blank one between them, each at most `width` cells.
+
+    With `full` nothing is folded.
+    """
     waiting: list[tuple[Entry, str, str]] = [(root, "", "") for root in reversed(roots)]
     while waiting:
         entry, lead, below = waiting.pop()
+        if not lead and entry is not roots[0]:
+            yield Text()
         yield from _title(entry, _short(lead, width), _under(entry, below, width), width)
         for detail in entry.details:
             yield from _detail(entry, detail, _under(entry, below, width), width, full=full)

@@ -26,7 +26,8 @@ def status_line(stats: SinkStats, rows_per_s: float, running_s: float) -> Text:
         line = Text.assemble(("▸ ", "green"), f"{rows_per_s:,.0f} rows/s")
     line.append(f"  {stats.rows:,} rows stored")
     line.append(f"  lag {stats.lag:,}", "yellow" if stats.lag > _LAGGING else "")
-    line.append(f"  {plural(stats.partitions, 'partition')}", "dim")
+    if stats.partitions:
+        line.append(f"  {plural(stats.partitions, 'partition')}", "dim")
     if stats.dead_letters:
         line.append(f"  {plural(stats.dead_letters, 'dead letter')}", "bold red")
     if stats.retries:
