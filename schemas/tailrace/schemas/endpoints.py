@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import Any, cast
 
+from tailrace.schemas.connection import connection_arguments
 from tailrace.schemas.errors import TailraceError
 
 DATA_FOLDER = ".tailrace"
@@ -25,16 +26,17 @@ class NoEndpointError(TailraceError):
 def kafka_options(bootstrap: str | None = None) -> dict[str, Any]:
     """Return the connection arguments of every aiokafka client.
 
-    `TAILRACE_KAFKA` holds the bootstrap servers (`host:port,host:port`). Every other variable
-    `TAILRACE_KAFKA_X` is passed through as aiokafka's own argument `x`, so
+    `TAILRACE_KAFKA` holds the bootstrap servers (`host:port,host:port`). Variables
+    `TAILRACE_KAFKA_X` are aiokafka's own arguments `x` (see `connection`), so
     `TAILRACE_KAFKA_SECURITY_PROTOCOL=SASL_SSL`, `TAILRACE_KAFKA_SASL_MECHANISM`,
     `TAILRACE_KAFKA_SASL_PLAIN_USERNAME` and `..._PASSWORD` do what aiokafka documents;
     `TAILRACE_KAFKA_SSL_CAFILE`, `_CERTFILE`, `_KEYFILE` build its `ssl_context`.
 
     Raises:
         NoEndpointError: if no address is known.
+        KafkaSettingError: if such a variable is unknown or its value cannot be used.
     """
-    options = _passed_through()
+    options = connection_arguments(os.environ)
     servers = bootstrap or os.environ.get("TAILRACE_KAFKA") or _recorded("kafka")
     if not servers:
         raise NoEndpointError(_missing("Kafka", "TAILRACE_KAFKA=host:port"))
@@ -65,21 +67,6 @@ def stack_file() -> Path | None:
         if path.is_file():
             return path
     return None
-
-
-def _passed_through() -> dict[str, Any]:
-    prefix = "TAILRACE_KAFKA_"
-    options: dict[str, Any] = {
-        name.removeprefix(prefix).lower(): value
-        for name, value in os.environ.items()
-        if name.startswith(prefix)
-    }
-    files = {key: options.pop(f"ssl_{key}", None) for key in ("cafile", "certfile", "keyfile")}
-    if any(files.values()):
-        from aiokafka.helpers import create_ssl_context  # noqa: PLC0415 - only where TLS is asked for
-
-        options["ssl_context"] = create_ssl_context(**files)
-    return options
 
 
 def _recorded(key: str) -> str | None:
