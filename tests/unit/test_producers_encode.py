@@ -74,9 +74,7 @@ def test_a_completed_step_of_ready_pieces_is_encoded_as_fastavro_does(
     run = {name: record[name] for name in SCHEMA.field_names[: SCHEMA.field_names.index("seq")]}
     own = encode.completed_step(
         ts,
-        "00000000000000ab",
-        parent,
-        encode.string(step_key),
+        b"".join(map(encode.string, ("00000000000000ab", parent, step_key))),
         b"".join(map(encode.string, (name, kind, effect))),
         encode.string(definition) + encode.string(digest) + encode.EMPTY,
         ts,

@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from tailrace.schemas.payloads import canonical, dumps, escape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 REPR = "$repr"
 _REPR_CHARACTERS = 4096
@@ -47,16 +47,12 @@ def _mark(value: Any) -> dict[str, str]:
 def _needs_care(value: Any) -> bool:
     """Say whether a value holds something that serializing would use up, or in no fixed order."""
     kind = cast("type[Any]", type(value))
-    if kind in _PLAIN:
+    if kind is dict or kind is list or kind is tuple or isinstance(value, (dict, list, tuple)):
+        items: Any = value.values() if isinstance(value, dict) else value
+        for item in cast("Iterable[Any]", items):  # any() would cost three times as much
+            if type(item) not in _PLAIN and _needs_care(item):
+                return True
         return False
-    if kind is dict:
-        return any(
-            type(item) not in _PLAIN and _needs_care(item)
-            for item in cast("dict[Any, Any]", value).values()
-        )
-    if isinstance(value, (list, tuple)):
-        items = cast("list[Any]", value)
-        return any(type(item) not in _PLAIN and _needs_care(item) for item in items)
     if isinstance(value, (set, frozenset, GeneratorType)) or kind.__name__ == _LAZY:
         return True
     held = getattr(value, "__dict__", None)

@@ -184,9 +184,8 @@ class Delivery:
             queue.busy = False
 
     def _acknowledge(self, records: Iterable[Record], first_offset: int) -> None:
-        for place, record in enumerate(records):
-            for released in self.ledger.acknowledge(record, first_offset + place):
-                self._enqueue(released)
+        for released in self.ledger.acknowledge(records, first_offset):
+            self._enqueue(released)
         self._start_all()
         self._account()
 

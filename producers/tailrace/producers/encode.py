@@ -28,6 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DOUBLE = struct.Struct("<d")
 # Fourteen bits of a varint at a time: both bytes say that more follow.
 _PAIRS = [bytes((n & 0x7F | 0x80, n >> 7 | 0x80)) for n in range(1 << 14)]
+_LAST = [bytes((n & 0x7F | 0x80, n >> 7)) for n in range(1 << 14)]
 _SMALL = 1 << 13
 
 
@@ -56,13 +57,7 @@ def micros(number: int) -> bytes:
     top = n >> 42
     if 0x7F < top < 1 << 14:  # noqa: PLR2004 - the last pair is of full width, and the last
         pair = _PAIRS
-        return b"%b%b%b%c%c" % (
-            pair[n & 0x3FFF],
-            pair[n >> 14 & 0x3FFF],
-            pair[n >> 28 & 0x3FFF],
-            top & 0x7F | 0x80,
-            top >> 7,
-        )
+        return pair[n & 0x3FFF] + pair[n >> 14 & 0x3FFF] + pair[n >> 28 & 0x3FFF] + _LAST[top]
     return long(number)
 
 
@@ -117,9 +112,7 @@ def event(record: Mapping[str, Any]) -> bytes:
 
 def completed_step(  # noqa: PLR0917 - a splice of the pieces in the order of the datum
     ts: int,
-    step_id: str,
-    parent_step_id: str,
-    step_key: bytes,
+    place: bytes,
     constant: bytes,
     digests: bytes,
     started_at: int,
@@ -132,9 +125,7 @@ def completed_step(  # noqa: PLR0917 - a splice of the pieces in the order of th
 
     Args:
         ts: microseconds since the epoch.
-        step_id: 16 hex digits.
-        parent_step_id: the same, or empty.
-        step_key: as `string` makes it.
+        place: `string`s of step_id, parent_step_id and step_key, one after the other.
         constant: `string`s of name, step_kind and effect, one after the other.
         digests: `string`s of definition_digest and input_digest, then the config keys.
         started_at: microseconds since the epoch.
@@ -147,11 +138,7 @@ def completed_step(  # noqa: PLR0917 - a splice of the pieces in the order of th
         (
             _COMPLETED,
             micros(ts),
-            long(len(step_id)),
-            step_id.encode(),
-            long(len(parent_step_id)),
-            parent_step_id.encode(),
-            step_key,
+            place,
             constant,
             digests,
             b"\x02",

@@ -30,14 +30,14 @@ def quote(text: str) -> str:
 class Branch:
     """One line of execution below a run or a step. Not thread-safe: its run has a lock."""
 
-    __slots__ = ("_branches", "_next", "_open", "path")
+    __slots__ = ("_branches", "_counts", "path")
 
     def __init__(self, path: str = "") -> None:
         self.path = path
         """What the keys of its steps begin with; empty or ending in a slash."""
 
-        self._next: dict[str, int] = {}
-        self._open: dict[str, int] = {}
+        # Label -> how many began, how many are open. Most branches stay empty.
+        self._counts: dict[str, list[int]] | None = None
         self._branches = 0
 
     def enter(self, name: str) -> tuple[str, bool]:
@@ -45,15 +45,22 @@ class Branch:
 
         It had if a sibling of the same label is still open in this branch.
         """
-        ordinal = self._next.get(name, 0)
-        self._next[name] = ordinal + 1
-        still_open = self._open.get(name, 0)
-        self._open[name] = still_open + 1
+        counts = self._counts
+        if counts is None:
+            counts = self._counts = {}
+        count = counts.get(name)
+        if count is None:
+            counts[name] = [1, 1]
+            return f"{self.path}{name}#0", False
+        ordinal, still_open = count
+        count[0] = ordinal + 1
+        count[1] = still_open + 1
         return f"{self.path}{name}#{ordinal}", still_open > 0
 
     def leave(self, name: str) -> None:
         """Say that a step of a label has ended."""
-        self._open[name] -= 1
+        assert self._counts is not None, "a step leaves the branch that it entered"
+        self._counts[name][1] -= 1
 
     def fork(self) -> Branch:
         """Open the next branch, for something that runs beside this one."""

@@ -14,7 +14,7 @@ from tailrace.producers.encode import body_record
 from tailrace.schemas.topics import BODIES, Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable
     from concurrent.futures import Future
 
     from tailrace.producers.outlet import Lane
@@ -124,24 +124,38 @@ class Ledger:
         self.outstanding += 1
         return None
 
-    def acknowledge(self, record: Record, offset: int) -> Iterator[Record]:
-        """Say that a record is on the log; yields the last records that may be sent now."""
-        self.outstanding -= 1
-        self.outstanding_bytes -= len(record.value)
+    def acknowledge(self, records: Iterable[Record], first_offset: int) -> list[Record]:
+        """Say that records of a partition are on the log, one after the other.
+
+        Returns the last records that may be sent because of that.
+        """
+        released: list[Record] = []
+        for place, record in enumerate(records):
+            self.outstanding -= 1
+            self.outstanding_bytes -= len(record.value)
+            lane = record.lane
+            if lane is None:
+                self._acknowledge_other(record, first_offset + place, released)
+            elif record.is_last:
+                lane.done.set_result(lane.lost)
+            else:
+                lane.unacknowledged -= 1
+                if lane.unacknowledged == 0 and lane.last is not None:
+                    released.append(self._release(lane, lane.last))
+        return released
+
+    def _acknowledge_other(self, record: Record, offset: int, released: list[Record]) -> None:
         if record.future is not None:
             record.future.set_result(offset)
         if record.body is not None:
             record.body.acknowledged = True
             for lane in record.body.waiting:
-                yield from self._settle(lane)
+                lane.unacknowledged -= 1
+                if lane.unacknowledged == 0 and lane.last is not None:
+                    released.append(self._release(lane, lane.last))
             record.body.waiting = []
-        elif record.lane is not None:
-            if record.is_last:
-                record.lane.done.set_result(record.lane.lost)
-            else:
-                yield from self._settle(record.lane)
 
-    def lose(self, record: Record) -> Iterator[Record]:
+    def lose(self, record: Record) -> list[Record]:
         """Give a record up that can never be sent; its run shows the gap."""
         lanes = record.body.waiting if record.body is not None else [record.lane]
         for lane in lanes:
@@ -152,15 +166,12 @@ class Ledger:
             for sha256, state in list(self._bodies.items()):
                 if state is record.body:
                     del self._bodies[sha256]
-        yield from self.acknowledge(record, -1)
+        return self.acknowledge((record,), -1)
 
-    def _settle(self, lane: Lane) -> Iterator[Record]:
-        lane.unacknowledged -= 1
-        if lane.unacknowledged == 0 and lane.last is not None:
-            topic, value = lane.last
-            lane.last = None
-            self.outstanding -= 1
-            yield self._last(lane, topic, value)
+    def _release(self, lane: Lane, last: tuple[Topic, bytes]) -> Record:
+        lane.last = None
+        self.outstanding -= 1
+        return self._last(lane, *last)
 
     def _last(self, lane: Lane, topic: Topic, value: bytes) -> Record:
         record = self._out(Record(topic, lane.key, value, lane))

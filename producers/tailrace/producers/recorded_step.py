@@ -35,11 +35,11 @@ class RecordedStep:
         "_input_digest",
         "_label",
         "_parent_id",
-        "_recording",
         "_started_us",
         "config_read",
         "key",
         "place",
+        "recording",
         "step_id",
         "usage",
     )
@@ -52,7 +52,7 @@ class RecordedStep:
         kwargs: Mapping[str, Any],
     ) -> None:
         recording = place.recording
-        self._recording = recording
+        self.recording = recording
         self._definition = definition
         self._branch = place.branch
         parts = definition.parameters.record(args, kwargs)
@@ -75,7 +75,7 @@ class RecordedStep:
                     "agent's own: give them a key"
                 )
             recording.open_steps[self.step_id] = self
-        self.place = Place(recording, self, keys.below(self.key))
+        self.place: Place | None = Place(recording, self, keys.below(self.key))
         self._started_us = time.time_ns() // 1000
         self._began_ns = time.perf_counter_ns()
 
@@ -91,7 +91,7 @@ class RecordedStep:
         own = encode.own_part(
             {**self._fields(), "kind": "step_started", "ts": time.time_ns() // 1000}
         )
-        recording = self._recording
+        recording = self.recording
         self._announced = True
         recording.post_bodies(self._given)
         with recording.lock:
@@ -101,7 +101,7 @@ class RecordedStep:
     def finish(self, *, result: Any = None, error: BaseException | None = None) -> None:
         """Record how the step ended."""
         duration_us = (time.perf_counter_ns() - self._began_ns) // 1000
-        recording = self._recording
+        recording = self.recording
         returned = _NOTHING if error is not None else recording.output(result)
         if self._definition.is_model_call and error is None:
             self._learn_usage(result)
@@ -123,6 +123,8 @@ class RecordedStep:
                 recording.emit(own)
                 recording.count(failed=error is not None, used=self.usage)
             recording.closed_step(self)
+        # Its place knows the step: without this each step would be a cycle for the collector.
+        self.place = None
 
     def _completed(self, duration_us: int, returned: Externalized) -> bytes:
         definition = self._definition
@@ -131,9 +133,12 @@ class RecordedStep:
             bodies = encode.strings((*self._given.hashes, *returned.hashes))
         return encode.completed_step(
             self._started_us + duration_us,
-            self.step_id,
-            self._parent_id,
-            encode.string(self.key),
+            b"\x20%b%b%b"  # sixteen hex digits
+            % (
+                self.step_id.encode(),
+                encode.string(self._parent_id),
+                encode.string(self.key),
+            ),
             definition.constant,
             definition.digest_bytes + encode.string(self._input_digest) + _NO_CONFIG,
             self._started_us,

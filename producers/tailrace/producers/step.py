@@ -151,11 +151,11 @@ def _complete(begun: RecordedStep, result: Any) -> None:
     try:
         begun.finish(result=result)
     except Exception as error:  # noqa: BLE001 - recording never breaks the agent
-        guarded(begun.place.recording.client, begun.key, error)
+        guarded(begun.recording.client, begun.key, error)
 
 
 def _fail(begun: RecordedStep, failure: BaseException) -> None:
     try:
         begun.finish(error=failure)
     except Exception as error:  # noqa: BLE001 - recording never breaks the agent
-        guarded(begun.place.recording.client, begun.key, error)
+        guarded(begun.recording.client, begun.key, error)

@@ -41,6 +41,7 @@ class Journal:
         """Every record with topic, key and framed value."""
 
         self.client: Tailrace | None = None
+        self._ends: dict[Topic, int] = {}
 
     @property
     def events(self) -> list[Event]:
@@ -96,9 +97,10 @@ class Journal:
         waiting = deque([] if record is None else [record])
         while waiting:
             record = waiting.popleft()
-            offset = sum(1 for other in self.log if other.topic is record.topic)
+            offset = self._ends.get(record.topic, 0)
+            self._ends[record.topic] = offset + 1
             self.log.append(record)
-            waiting.extend(self._ledger.acknowledge(record, offset))
+            waiting.extend(self._ledger.acknowledge((record,), offset))
 
 
 @contextmanager

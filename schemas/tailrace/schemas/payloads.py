@@ -20,7 +20,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,6 +41,9 @@ MAX_BODY_BYTES = 768 * 1024
 
 _CUT_ENDS_BYTES = 1024
 _NODE_BYTES = 256 * 1024
+_sorted_text = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False
+).encode
 _RESERVED_TEXT = re.compile(rb'"\$+(?:body|list|cut)":')
 _RESERVED = re.compile(r"\$+(?:body|list|cut)")
 _ESCAPED = re.compile(r"\$\$+(?:body|list|cut)")
@@ -280,9 +283,11 @@ def canonical(text: bytes) -> bytes:
 
     A text that is a string, an integer or a constant is canonical as `dumps` writes it.
     """
-    return json.dumps(
-        json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    ).encode(errors="surrogatepass")
+    try:
+        value = from_json(text)
+    except ValueError:  # a lone surrogate again, or nesting that only Python's own parser follows
+        value = json.loads(text)
+    return _sorted_text(value).encode(errors="surrogatepass")
 
 
 def references(text: str | None) -> set[str]:
