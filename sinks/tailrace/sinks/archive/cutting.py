@@ -118,7 +118,7 @@ class Cutter(Generic[R]):
             return
         size = sum(len(record.value or b"") for record in records)
         full = self._open_bytes + size >= self._limits.size_bytes
-        if records[-1].offset < self._last_of_open() and not full:
+        if records[-1].offset < self._open_last(records[0].offset) and not full:
             self._open += records
             self._open_bytes += size
             self.buffered_bytes += size
@@ -128,17 +128,14 @@ class Cutter(Generic[R]):
     def _feed_singly(self, records: Sequence[R]) -> None:
         for record in records:
             offset = record.offset
-            last = self._last_of_open()
-            if offset > last:
-                self._close(last)
-                last = self._last_of_open(offset)
+            if offset > self._open_last(offset):
+                self._close(self._open_last(offset))
             size = len(record.value or b"")
             self._open.append(record)
             self._open_bytes += size
             self.buffered_bytes += size
-            if offset == last or (
-                self._open_bytes >= self._limits.size_bytes and not self.recovering
-            ):
+            full = self._open_bytes >= self._limits.size_bytes and not self.recovering
+            if full or offset == self._open_last(offset):
                 self._close(offset)
 
     def flush(self) -> None:
@@ -160,11 +157,13 @@ class Cutter(Generic[R]):
         self.buffered_bytes -= block.size_bytes
         return block
 
-    def _last_of_open(self, offset: int | None = None) -> int:
+    def _open_last(self, offset: int) -> int:
+        """Return the last offset that the open block may hold, if `offset` is the next record's."""
         if self._pending_last is not None:
             return self._pending_last
+        first = self._open[0].offset if self._open else offset
         stride = self._limits.offsets
-        return (max(self._next, offset or 0) // stride + 1) * stride - 1
+        return (first // stride + 1) * stride - 1
 
     def _close(self, last: int) -> None:
         if self._open or self.recovering:
