@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from support.gateway import GatewayProcess, eventually, running
 
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ def test_tables_views_and_rows_of_the_default_database_survive_restarts(tmp_path
                 gateway.value("CREATE TABLE dst AS src")
                 gateway.value("CREATE MATERIALIZED VIEW mv TO dst AS SELECT a FROM src")
                 gateway.value("CREATE VIEW v AS SELECT a FROM default.src")
-            gateway.value(f"INSERT INTO src VALUES ({number})")
+            gateway.value(f"INSERT INTO src VALUES ({number})")  # noqa: S608 - its own names
             for table in ("src", "dst", "v"):
-                assert gateway.value(f"SELECT count() FROM {table}") == str(number)
+                assert gateway.value(f"SELECT count() FROM {table}") == str(number)  # noqa: S608 - its own names
             assert gateway.ask("SELECT * FROM nope").status == 404
 
 
@@ -160,7 +161,7 @@ def test_a_large_result_streams_with_flat_memory(gateway: GatewayProcess) -> Non
     peak = before
     for output in ("Native", "CSVWithNames", "JSON"):
         body = (
-            f"SELECT number, toString(number) AS s FROM numbers(15000000) FORMAT {output}".encode()
+            f"SELECT number, toString(number) AS s FROM numbers(15000000) FORMAT {output}".encode()  # noqa: S608 - its own names
         )
         head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
         size = 0

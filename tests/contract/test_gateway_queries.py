@@ -7,11 +7,13 @@ import json
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
+
 from support.gateway import GatewayProcess, running
 
 if TYPE_CHECKING:
@@ -85,6 +87,12 @@ def test_raw_queries_return_one_document_in_any_format(client: Any, output: str)
         client.command("CREATE TABLE copy (n UInt64, s String) ENGINE = Memory")
         client.raw_insert("copy", ["n", "s"], found, fmt=output)
         assert client.command("SELECT count(), sum(n) FROM copy") == ["5000", str(sum(range(5000)))]
+
+
+def test_a_semicolon_ends_a_query_in_any_format(gateway: GatewayProcess) -> None:
+    for sql in ("SELECT 1 AS a;", "SELECT 1 AS a FORMAT JSON;", "SELECT 1 AS a ; -- end"):
+        found = json.loads(gateway.value(sql, default_format="JSON"))
+        assert found["data"] == [{"a": 1}]
 
 
 def test_a_result_without_rows_keeps_its_header(gateway: GatewayProcess) -> None:
@@ -195,5 +203,6 @@ def test_many_weird_requests_get_an_error_without_a_traceback_and_leave_it_healt
         assert answer.text.startswith("Code: ")
         assert "Traceback" not in answer.text
     assert gateway.ask(method="GET", path="/?query=%zz").status == 400
-    assert gateway.ask(method="GET", path="/?query=" + "a" * 10_000_000).status == 400
+    with suppress(OSError):  # the gateway hangs up on a URL of 10 MB, sometimes while it is sent
+        assert gateway.ask(method="GET", path="/?query=" + "a" * 10_000_000).status == 400
     assert gateway.value("SELECT 1") == "1"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
 START_S = 30.0
@@ -74,7 +74,7 @@ class GatewayProcess:
             connection.close()
 
     def value(self, sql: str, **arguments: str) -> str:
-        answer = self.ask(sql, **arguments)
+        answer = self.ask(sql, headers=None, method="POST", path="/", **arguments)
         assert answer.status == 200, answer.text
         return answer.text.rstrip("\n")
 
@@ -123,7 +123,7 @@ class GatewayProcess:
 @contextmanager
 def running(
     path: Path, *arguments: str, env: dict[str, str] | None = None
-) -> Iterator[GatewayProcess]:
+) -> Generator[GatewayProcess]:
     gateway = GatewayProcess(path, *arguments, env=env)
     try:
         yield gateway

@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from tailrace.console.local.gateway.errors import (
     ACCESS_DENIED,
@@ -20,6 +19,11 @@ from tailrace.console.local.gateway.errors import (
 from tailrace.console.local.gateway.options import LOOPBACK, GatewayOptions
 from tailrace.console.local.gateway.reply import error_response
 from tailrace.console.local.gateway.request import parse_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp.typedefs import Middleware
 
 _OPEN = {"/ping", "/replicas_status"}
 

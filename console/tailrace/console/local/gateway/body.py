@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from tailrace.console.local.gateway.compression import Decoder, decoder
 from tailrace.console.local.gateway.errors import (
@@ -12,6 +13,9 @@ from tailrace.console.local.gateway.errors import (
     NOT_ENOUGH_MEMORY_FOR_BODY,
     refusal,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 _PIECE_BYTES = 256 << 10
 _MAX_PARTS = 1000
@@ -85,7 +89,7 @@ async def read_form(request: web.Request, limit: int) -> list[tuple[str, bytes]]
             size_bytes += len(value)
             fields.append((part.name, bytes(value)))
             check_size(len(fields), _MAX_PARTS, "form's list of fields")
-    except (ValueError, AssertionError, RuntimeError, KeyError) as raised:
+    except (ValueError, AssertionError, RuntimeError, KeyError, HttpProcessingError) as raised:
         # What aiohttp raises for a boundary that is missing or a part that is cut off.
         raise refusal(
             BAD_ARGUMENTS, "BAD_ARGUMENTS", "The body is not a complete multipart form."

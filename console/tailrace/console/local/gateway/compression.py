@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import zlib
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tailrace.console.local.gateway.errors import CANNOT_DECOMPRESS, GatewayError, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Decoder(Protocol):
@@ -161,7 +163,7 @@ def _broken(name: str) -> GatewayError:
 _REFUSED = {"q=0", "q=0.0", "q=0.00", "q=0.000"}
 _DECODERS: dict[str, Callable[[], Any]] = {
     "gzip": lambda: zlib.decompressobj(16 + zlib.MAX_WBITS),
-    "deflate": lambda: zlib.decompressobj(),
+    "deflate": zlib.decompressobj,
     "lz4": lambda: importlib.import_module("lz4.frame").LZ4FrameDecompressor(),
     "zstd": lambda: _zstd().ZstdDecompressor(),
 }

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from chdb.state.sqlitelike import Connection as _ChdbConnection
 
@@ -17,6 +16,9 @@ from tailrace.console.local.gateway.default_database import bring_back, put_asid
 from tailrace.console.local.gateway.errors import EngineUnavailableError, from_engine
 from tailrace.console.local.gateway.folder_lock import lock_folder
 from tailrace.console.local.gateway.sandbox import write_configuration
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _UNSAFE_PATH = re.compile(r"[?&#%\n]")
 
@@ -45,7 +47,7 @@ class Written(Protocol):
 
     rows_written: int
     bytes_written: int
-    elapsed: float
+    elapsed: float  # seconds
 
 
 class Inserter(Protocol):
@@ -57,13 +59,16 @@ class Inserter(Protocol):
 
 
 class Connection(Protocol):
-    """A chDB connection: one statement at a time; every call blocks and releases the GIL."""
+    """A chDB connection: one statement at a time; every call blocks and releases the GIL.
 
-    def query(self, query: bytes, format: str, params: dict[str, str] | None = None) -> Result: ...  # noqa: A002, D102
-    def send_query(
-        self, query: bytes, format: str, params: dict[str, str] | None = None
+    Arguments are the SQL, the output (or input) format, and the values of its parameters.
+    """
+
+    def query(self, sql: bytes, output: str, params: dict[str, str] | None = None, /) -> Result: ...  # noqa: D102
+    def send_query(  # noqa: D102
+        self, sql: bytes, output: str, params: dict[str, str] | None = None, /
     ) -> Stream: ...
-    def send_insert(self, query: bytes, format: str) -> Inserter: ...  # noqa: A002, D102
+    def send_insert(self, sql: bytes, source: str, /) -> Inserter: ...  # noqa: D102
     def close(self) -> None: ...  # noqa: D102
 
 

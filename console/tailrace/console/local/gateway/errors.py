@@ -38,7 +38,7 @@ _PREFIX = re.compile(r"^.*?(?=Code: \d+\. )", re.DOTALL)
 
 
 class GatewayError(TailraceError):
-    """A request that failed; `code` is ClickHouse's, the text starts with `Code: N. DB::Exception`."""
+    """A request that failed; `code` is ClickHouse's, its text starts with its number."""
 
     def __init__(self, text: str, code: int = UNKNOWN, *, status: int | None = None) -> None:
         super().__init__(text)

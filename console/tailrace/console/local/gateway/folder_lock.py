@@ -1,4 +1,4 @@
-"""One gateway a folder: a lock that the system takes back when the process ends, however it ends."""
+"""One gateway a folder: a lock that the system takes back however the process ends."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _APPEND_BYTES = 1 << 20
 
 
 async def run_insert(
-    lane: Lane, connection: Connection, insert: Insert, body: Body, reply: Reply, limit: int
+    lane: Lane, connection: Connection, insert: Insert, *, body: Body, reply: Reply, limit: int
 ) -> None:
     """Insert what came with the statement and the rest of the body; raises GatewayError.
 

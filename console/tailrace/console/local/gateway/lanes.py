@@ -7,12 +7,14 @@ call of one connection comes from one thread, and the number of lanes is the bou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tailrace.console.local.gateway.errors import TOO_MANY_QUERIES, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tailrace.console.local.gateway.engine import quote_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from tailrace.console.local.gateway.lanes import Lane
     from tailrace.console.local.gateway.reply import Reply
@@ -24,7 +24,7 @@ _PIECE_BYTES = 1 << 20
 
 
 @contextmanager
-def parking_place() -> Iterator[Path]:
+def parking_place() -> Generator[Path]:
     """Make a folder that is removed afterwards, readable by nobody else."""
     with tempfile.TemporaryDirectory(prefix="tailrace-result-") as folder:
         yield Path(folder) / "result"

@@ -109,6 +109,7 @@ def reading(
     engine: Engine,
     connection: Connection,
     read: Read,
+    *,
     output: str,
     params: dict[str, str],
 ) -> Reading:

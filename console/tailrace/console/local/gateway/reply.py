@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from tailrace.console.local.gateway.compression import Encoder
-from tailrace.console.local.gateway.errors import GatewayError
+if TYPE_CHECKING:
+    from tailrace.console.local.gateway.compression import Encoder
+    from tailrace.console.local.gateway.errors import GatewayError
 
 HELD_BYTES = 1 << 20
 """What is held back, so that an early error can still become a status."""

@@ -73,27 +73,30 @@ def find_insert(text: bytes, *, ended: bool) -> Insert | Literal["other", "more"
     Returns "other" if the text is anything else, and "more" if that cannot be told before more of
     it has arrived (never when `ended`).
     """
-    before = ""
-    first = True
     tokens = _tokens(text)
+    token = next(tokens, None)
+    unknown: Literal["other", "more"] = "other" if ended else "more"
+    if token is None or token.kind == "open" or (token.end == len(text) and not ended):
+        return unknown
+    before = token.text.upper()
+    if before != "INSERT":
+        return "other"
     for token in tokens:
-        if token.kind == "open":
-            return "other" if ended else "more"
-        word = token.text.upper() if token.kind == "word" else token.text
-        if first and word != "INSERT":
-            return "other" if ended or token.end < len(text) or token.kind != "word" else "more"
-        first = False
+        if token.kind == "open" or _may_go_on(token, text, ended=ended):
+            return unknown
+        word = token.text.upper()
         if token.depth == 0 and token.kind == "word" and before not in _NAMES_FOLLOW:
-            if token.end == len(text) and not ended:
-                return "more"
-            if word == "VALUES":
-                return Insert(text[: token.start], "Values", text[token.end :])
             if word == "FORMAT":
                 return _split_at_format(text, token, tokens, ended=ended)
-            if word in {"SELECT", "WITH", "WATCH"}:
-                return "other"
+            if word in {"VALUES", "SELECT", "WITH", "WATCH"}:
+                values = Insert(text[: token.start], "Values", text[token.end :])
+                return values if word == "VALUES" else "other"
         before = word
-    return "other" if ended else "more"
+    return unknown
+
+
+def _may_go_on(token: _Token, text: bytes, *, ended: bool) -> bool:
+    return not ended and token.kind == "word" and token.end == len(text)
 
 
 def read_statement(text: bytes) -> Read:
@@ -103,28 +106,23 @@ def read_statement(text: bytes) -> Read:
         raise refusal(SYNTAX_ERROR, "SYNTAX_ERROR", "Empty query.")
     first = tokens[0].text.upper()
     named: str | None = None
-    clause = (len(text), len(text))
+    end = len(text)
     for i, token in enumerate(tokens):
-        after = tokens[i + 1] if i + 1 < len(tokens) else None
-        if token.kind == "mark" and token.text == ";" and after and after.text != ";":
-            raise refusal(
-                SYNTAX_ERROR,
-                "SYNTAX_ERROR",
-                "Multi-statements are not allowed: send one at a time.",
-            )
-        if (
-            token.kind == "word"
-            and token.text.upper() == "FORMAT"
-            and after
-            and after.kind == "word"
-        ):
-            last = tokens[i + 2].text.upper() if i + 2 < len(tokens) else ""
-            if last in {"", ";", "SETTINGS"}:
-                named = after.text
-                clause = (token.start, after.end)
+        if token.kind == "mark" and token.text == ";":
+            if any(later.text != ";" for later in tokens[i:]):
+                raise refusal(SYNTAX_ERROR, "SYNTAX_ERROR", "Multi-statements are not allowed.")
+            end = token.start
+            tokens = tokens[:i]
+            break
+    clause = (end, end)
+    for token, name, last in zip(tokens, tokens[1:], [*tokens[2:], None], strict=False):
+        ends = last is None or last.text.upper() == "SETTINGS"
+        if ends and token.kind == name.kind == "word" and token.text.upper() == "FORMAT":
+            named = name.text
+            clause = (token.start, name.end)
     begins = [token.text.upper() for token in tokens[:4]]
     keeps_state = first in {"SET", "USE"} or (first == "CREATE" and "TEMPORARY" in begins)
-    return Read(text, named, clause, first in _READS, keeps_state)
+    return Read(text[:end], named, clause, first in _READS, keeps_state)
 
 
 def _split_at_format(
@@ -136,6 +134,8 @@ def _split_at_format(
     data = text[name.end :]
     # The engine's own rule: blanks, at most one end of line, then data.
     data = re.sub(rb"\A[ \t\f]*;?[ \t\f]*\r?\n?", b"", data, count=1)
+    if not data and not ended and not text.endswith(b"\n"):
+        return "more"  # the end of the line may still come
     return Insert(text[: keyword.start], name.text, data)
 
 
