@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -259,3 +260,13 @@ def test_the_folder_is_told_or_the_environments_or_the_nearest(
     monkeypatch.setenv("TAILRACE_DATA", "here")
     assert find_folder().path == inner / "here"
     assert find_folder(Path("/told")).path == Path("/told")
+
+
+def test_a_disk_that_fills_up_while_starting_gets_a_sentence(folder: DataFolder) -> None:
+    def fail(_: Endpoints) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(folder.kafka))
+
+    with running(folder, [program(folder, "server")], steps=[Step("topics", fail)]) as run:
+        pass
+    assert isinstance(run.error, StackError)
+    assert "is full: free some space" in str(run.error)

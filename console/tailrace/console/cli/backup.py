@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.filesize import decimal
 
 from tailrace.console.cli.options import DataOption
 from tailrace.console.cli.progress import byte_progress
@@ -26,6 +27,6 @@ def command(
     with byte_progress("writing") as progress:
         manifest = write_backup(folder, file, replace=force, progress=progress)
     sys.stdout.write(
-        f"{len(manifest.files)} files, {manifest.size_bytes / 1e6:,.1f} MB of {folder.path} are in "
-        f"{file} ({file.stat().st_size / 1e6:,.1f} MB)\n"
+        f"{len(manifest.files)} files, {decimal(manifest.size_bytes)} of {folder.path} are in "
+        f"{file} ({decimal(file.stat().st_size)})\n"
     )

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
+import textwrap
 import traceback
 from pathlib import Path
 
@@ -83,7 +85,16 @@ def _confess(error: Exception) -> int:
 
 
 def _say(text: str) -> None:
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        lines = [_wrapped(line, width) for line in text.splitlines()]
+        text = "\n".join(lines)
     sys.stderr.write(f"{text}\n")
+
+
+def _wrapped(line: str, width: int) -> str:
+    # Paths and options stay whole, so that they can be copied.
+    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
 
 
 def _quiet_logging() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.filesize import decimal
 
 from tailrace.console.cli.options import DataOption
 from tailrace.console.cli.progress import byte_progress
@@ -25,6 +26,6 @@ def command(
     with byte_progress("reading") as progress:
         manifest = restore_backup(file, folder, replace=force, progress=progress)
     sys.stdout.write(
-        f"{len(manifest.files)} files, {manifest.size_bytes / 1e6:,.1f} MB of {manifest.made_at} "
+        f"{len(manifest.files)} files, {decimal(manifest.size_bytes)} of {manifest.made_at} "
         f"are in {folder.path}: start it with `tailrace up`\n"
     )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
@@ -36,7 +37,7 @@ def command(
 def _show(health: StackHealth) -> None:
     console = Console(highlight=False, soft_wrap=True)
     record = health.record
-    used = f"{health.disk_bytes / 1e6:,.0f} MB used, {health.free_bytes / 1e9:,.0f} GB free"
+    used = f"{decimal(health.disk_bytes)} used, {decimal(health.free_bytes)} free"
     if record is None:
         console.print(f"nothing runs on {health.folder.path}")
         console.print("start it with `tailrace up`")

@@ -14,7 +14,7 @@ from tailrace.console.local.errors import StackError
 from tailrace.console.local.processes import ProcessId, identify, signal_process, stop_process
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _LEASH_S = 5.0
 _LOG_LIMIT_BYTES = 8 << 20
@@ -34,12 +34,18 @@ class Child:
 
     @classmethod
     def start(
-        cls, command: Sequence[str], log: Path, *, nice: int = 0, grace_s: float = 20.0
+        cls,
+        command: Sequence[str],
+        log: Path,
+        *,
+        nice: int = 0,
+        grace_s: float = 20.0,
+        variables: Mapping[str, str] | None = None,
     ) -> Self:
         """Start a command in a session of its own; its output is appended to `log`.
 
         A log above 8 MiB is first moved to `LOG.1`. If this process dies, the command has `grace_s`
-        to end by itself.
+        to end by itself. `variables` are added to this process's environment.
 
         Raises:
             StackError: if the command cannot be run.
@@ -53,6 +59,7 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=output,
                 start_new_session=True,
+                env={**os.environ, **(variables or {})},
             )
         assert process.stdout is not None
         with process.stdout as answer:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tailrace.console.local.java import Java
 
 _AOT_SINCE = 25
+_KEPT = 3  # each is 65 MB; several versions of Java take turns on some machines
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,13 @@ class ClassArchive:
         """Return the options of a Java that writes an archive to `target` at its end."""
         option = "AOTCacheOutput" if self.ahead_of_time else "ArchiveClassesAtExit"
         return (f"-XX:{option}={target}",)
+
+    def keep(self, staged: Path) -> None:
+        """Put a finished archive in place, and remove all but the three newest of the machine."""
+        staged.replace(self.path)
+        archives = sorted(self.path.parent.glob("*.archive"), key=lambda one: one.stat().st_mtime)
+        for old in archives[:-_KEPT]:
+            old.unlink(missing_ok=True)
 
     def drop(self) -> None:
         """Remove it; the next training makes it again."""

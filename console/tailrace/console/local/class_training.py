@@ -57,7 +57,7 @@ def _train(runtime: Runtime, cancelled: threading.Event) -> bool:
         try:
             written = _end_soon(kafka, cancelled)
             if written and staged.is_file():
-                staged.replace(archive.path)
+                archive.keep(staged)
             return written
         finally:
             kafka.stop()

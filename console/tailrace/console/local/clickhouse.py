@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tailrace.console.local.children import Child
-from tailrace.console.local.errors import StackError
+from tailrace.console.local.errors import InterruptedStartError, StackError
 from tailrace.console.local.ports import HOST, free_ports, is_free
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class ClickHouse:
     def _await(self, child: Child, port: int, deadline: float) -> None:
         while not answers_ping(port):
             if self._cancelled.is_set():
-                raise ClickHouseError("the start was interrupted")
+                raise InterruptedStartError
             if child.exit_code() is not None:
                 raise ClickHouseError(_failure(child))
             if time.monotonic() > deadline:

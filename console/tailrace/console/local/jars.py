@@ -111,20 +111,27 @@ def _fill(
         meter.add(part.stat().st_size if part.exists() else 0)
     base = repository or _central()
 
+    given_up = threading.Event()
+
     def fetch(jar: Jar) -> DownloadError | None:
+        if given_up.is_set():
+            return None  # What ended one ends the others: nobody waits for each to find out.
         try:
             download(f"{base}/{jar.path}", folder / jar.name, jar.sha256, meter.add)
         except DownloadError as error:
+            given_up.set()
             return error
         except OSError as error:
+            given_up.set()
             return DownloadError(f"{folder / jar.name} cannot be written ({error.strerror})")
         return None
 
     with ThreadPoolExecutor(_PARALLEL) as pool:
         failures = [failure for failure in pool.map(fetch, missing) if failure]
     if failures:
+        count = sum(not (folder / jar.name).exists() for jar in missing)
         raise DownloadError(
-            f"{len(failures)} of Kafka's {len(jars)} jars are missing: {failures[0]}; check the "
+            f"{count} of Kafka's {len(jars)} jars are missing: {failures[0]}; check the "
             "network and run this again, it continues where it stopped"
         )
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from tailrace.console.local.children import Child
 from tailrace.console.local.class_archive import ClassArchive, class_archive
-from tailrace.console.local.errors import StackError
+from tailrace.console.local.errors import InterruptedStartError, StackError
 from tailrace.console.local.jars import Progress, provide_jars
 from tailrace.console.local.java import Java, find_java
 from tailrace.console.local.kafka_failures import failure_sentence, port_was_taken
@@ -163,7 +163,7 @@ class Kafka:
 
     def _reported(self, done_bytes: int, total_bytes: int) -> None:
         if self._cancelled.is_set():
-            raise KafkaError("the start was interrupted")
+            raise InterruptedStartError
         if self._progress:
             self._progress(done_bytes, total_bytes)
 
@@ -193,7 +193,7 @@ class Kafka:
     def _await(self, child: Child, port: int, deadline: float) -> None:
         while True:
             if self._cancelled.is_set():
-                raise KafkaError("the start was interrupted")
+                raise InterruptedStartError
             if child.exit_code() is not None:
                 raise _EndedEarlyError(child)
             answer = ask_broker(HOST, port, _PROBE_S)

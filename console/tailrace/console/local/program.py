@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 from tailrace.console.local.children import Child
-from tailrace.console.local.errors import StackError
+from tailrace.console.local.errors import InterruptedStartError, StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from tailrace.console.local.processes import ProcessId
@@ -23,9 +23,20 @@ class Program:
     """A command as a `Member` of the stack."""
 
     def __init__(
-        self, name: str, command: Sequence[str], log: Path, *, ready: Callable[[], bool]
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        *,
+        ready: Callable[[], bool],
+        variables: Mapping[str, str] | None = None,
     ) -> None:
-        """Take a command and a question that is asked until it serves; `ready` must not block."""
+        """Take a command and a question that is asked until it serves; `ready` must not block.
+
+        `variables` are added to the environment. A dependent needs its endpoints there, as
+        TAILRACE_KAFKA and TAILRACE_CLICKHOUSE: `stack.json` names them only once all have started.
+        """
+        self._variables = variables
         self.name = name
         self.log = log.absolute()
         self._command = list(command)
@@ -52,7 +63,7 @@ class Program:
         self.stop()
         self._cancelled.clear()
         deadline = time.monotonic() + timeout_s
-        self._child = child = Child.start(self._command, self.log)
+        self._child = child = Child.start(self._command, self.log, variables=self._variables)
         try:
             self._await(child, deadline)
         except BaseException:
@@ -63,7 +74,7 @@ class Program:
     def _await(self, child: Child, deadline: float) -> None:
         while not self._ready():
             if self._cancelled.is_set():
-                raise StackError("the start was interrupted")
+                raise InterruptedStartError
             if child.exit_code() is not None:
                 words = child.output(3)
                 raise StackError(f"{self.name} ended at once, see {self.log}: {words}")

@@ -8,17 +8,19 @@ half there hides a defect. All of it runs in the thread that called `run`, but f
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import threading
 import time
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from tailrace.console.local.errors import StackError
+from tailrace.console.local.errors import InterruptedStartError, StackError
 from tailrace.console.local.events import STACK, Event, Tell
 from tailrace.console.local.members import Dependent, Endpoints, Member, Step
 from tailrace.console.local.processes import ProcessId, identify, stop_process
@@ -94,12 +96,20 @@ class Stack:
         with self._folder.lock() as lock:
             if not lock.try_acquire():
                 raise AlreadyRunningError(f"a stack already runs on {self._folder.path}")
-            self._stop_orphans()
             try:
+                self._stop_orphans()
                 if self._while_working(self._start):
                     self._serve()
+            except OSError as error:
+                raise StackError(self._disk_sentence(error)) from error
             finally:
                 self._stop()
+
+    def _disk_sentence(self, error: OSError) -> str:
+        place = error.filename or self._folder.path
+        if error.errno == errno.ENOSPC:
+            return f"the disk of {place} is full: free some space, or choose another --data"
+        return f"{place} cannot be used ({error.strerror}): check it, or choose another --data"
 
     def _stop_orphans(self) -> None:
         """End what a killed supervisor left behind, known by pid and start time."""
@@ -141,7 +151,14 @@ class Stack:
 
     def _start_member(self, member: Member) -> None:
         self._tell(Event(member.name, "starting"))
-        member.start(START_TIMEOUT_S)
+        try:
+            member.start(START_TIMEOUT_S)
+        except InterruptedStartError:
+            self._tell(Event(member.name, "stopped"))
+            raise
+        except BaseException:
+            self._tell(Event(member.name, "failed"))
+            raise
         self._tell(Event(member.name, "ready", member.address or ""))
 
     def _serve(self) -> None:
@@ -225,7 +242,8 @@ class Stack:
     def _stop(self) -> None:
         self._state = "stopping"
         self._ending.set()
-        self._write()
+        with suppress(OSError):  # A full disk keeps nobody from stopping.
+            self._write()
         servers = {"kafka", "clickhouse"}
         for member in reversed([one for one in self._members if one.name not in servers]):
             self._stop_member(member)

@@ -79,7 +79,9 @@ class StackView:
             table = Table.grid(padding=(0, 2))
             for name, row in self._rows.items():
                 table.add_row(_mark(row), name, _said(row), _took(row))
-            parts: list[RenderableType] = [Text(f"data in {self._folder}", style="dim"), table]
+            parts: list[RenderableType] = [Text(f"data in {self._folder}", style="dim")]
+            if self._rows:
+                parts.append(table)
             if self._ready_s is not None:
                 parts.append(Text(f"ready in {self._ready_s:.1f} s · {self._hint}"))
             return Group(*parts)
@@ -110,16 +112,17 @@ def _mark(row: _Row) -> RenderableType:
 
 
 def _said(row: _Row) -> RenderableType:
-    if row.state == "fetching":
+    if row.state == "fetching" and row.done_bytes < row.total_bytes:
         line = Table.grid(padding=(0, 1))
         done, total = row.done_bytes / 1e6, row.total_bytes / 1e6
         line.add_row(
-            "fetching its jars, once",
-            ProgressBar(total=row.total_bytes, completed=row.done_bytes, width=20),
+            "fetching its jars",
+            ProgressBar(total=row.total_bytes, completed=row.done_bytes, width=16),
             f"{done:.1f} of {total:.1f} MB",
         )
         return line
-    return Text(_words(row.state, row.text))
+    # Once all bytes are there, the broker starts without another word.
+    return Text(_words("starting" if row.state == "fetching" else row.state, row.text))
 
 
 def _words(state: str, text: str) -> str:
