@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from support.stack import address_of, running_kafka
 from tailrace.schemas import wire
 from tailrace.schemas.catalog import Schema, latest, shipped
 from tailrace.schemas.schema_book import SchemaBook
@@ -20,6 +21,9 @@ from tailrace.schemas.schema_log import (
 )
 from tailrace.schemas.topic_admin import apply
 from tailrace.schemas.topics import SCHEMAS
+
+if TYPE_CHECKING:
+    from tailrace.console.local.kafka import Kafka
 
 V1 = latest("journal_event")
 _DEFINITION: dict[str, Any] = copy.deepcopy(V1.definition)
@@ -119,3 +123,18 @@ def test_an_unreachable_broker_is_said_within_the_time_given() -> None:
     follower = SchemaFollower(options={"bootstrap_servers": "127.0.0.1:1"})
     with pytest.raises(SchemaLogError, match=r"cannot be reached.*see whether Kafka runs"):
         asyncio.run(follower.start(timeout_s=5))
+
+
+def test_a_follower_goes_on_after_its_broker_was_restarted(topic_prefix: str) -> None:
+    async def scenario(broker: Kafka) -> None:
+        options = {"bootstrap_servers": address_of(broker)}
+        await apply([SCHEMAS], prefix=topic_prefix, options=options)
+        async with SchemaFollower(prefix=topic_prefix, options=options) as follower:
+            await asyncio.to_thread(broker.stop)
+            await asyncio.to_thread(broker.start)
+            assert options == {"bootstrap_servers": address_of(broker)}
+            await publish_missing([V2], prefix=topic_prefix, options=options)
+            assert (await follower.book.wait_for(V2.id, WAIT_S)).text == V2.text
+
+    with running_kafka() as broker:
+        asyncio.run(scenario(broker))
