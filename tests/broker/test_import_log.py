@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiokafka import AIOKafkaConsumer
 
+from support.log import append
 from support.trajectories import recordings, small_talk, write_lines
 from tailrace.console.cli import main
+from tailrace.console.importing.identity import Grouping
 from tailrace.console.importing.lines import read_lines
+from tailrace.console.importing.plan import Plan
 from tailrace.console.importing.rebuild import rebuild_messages
+from tailrace.console.importing.times import file_time
 from tailrace.console.importing.trajectory import parse_trajectory
+from tailrace.producers import encode
 from tailrace.schemas import wire
 from tailrace.schemas.events import Event, parse_event
 from tailrace.schemas.topic_admin import apply
@@ -59,6 +64,9 @@ class Log:
 
     def size(self) -> dict[str, int]:
         return {topic.suffix: len(self.records(topic)) for topic in TOPICS if topic != SCHEMAS}
+
+    def append(self, topic: Topic, values: list[bytes]) -> None:
+        append(self._kafka, topic.name(self._prefix), values)
 
     def ends(self) -> dict[Any, int]:
         return asyncio.run(asyncio.wait_for(self._read(None), TIMEOUT_S))[1]
@@ -175,6 +183,22 @@ def test_what_clickhouse_holds_is_known_without_reading_the_log_again(
         import_file(file)
         assert capsys.readouterr().out.startswith("0 runs, ")
     assert log.ends() == ends
+
+
+def test_a_run_that_was_published_in_part_is_published_again_with_the_same_bytes(
+    log: Log, tmp_path: Path
+) -> None:
+    path = write_lines(tmp_path / "a.jsonl", [small_talk(5, 1)])
+    grouping = Grouping("a", "airline", "task_id", "trial", "trial")
+    plan = Plan(path.name, grouping, "recorded", file_time(path))
+    trajectory = parse_trajectory(path.read_bytes())
+    run = plan.run(trajectory, plan.identify(trajectory), 1)
+    log.append(STEPS, [encode.event(event.flatten()) for event in run.events[1:3]])
+    assert import_file(path) == 0
+    events = [event for events in log.runs().values() for event in events]
+    assert len(events) == len(run.events) + 2
+    assert {event.seq: event for event in events} == {event.seq: event for event in run.events}
+    assert all(event in run.events for event in events)
 
 
 async def store() -> None:

@@ -11,7 +11,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    KafkaError,
+    NotCoordinatorForGroupError,
+)
 
 from tailrace.console.importing.errors import ImportFailedError
 from tailrace.console.importing.known import ended_runs, registered_deployments
@@ -37,6 +41,7 @@ WRITTEN_RECORDS = ("journal_event", "body", "deployment_registered")
 OPEN_TIMEOUT_S = 15.0
 CLOSE_TIMEOUT_S = 30.0
 ACTOR = "tailrace import"
+_RETRY_S = 0.2
 
 
 class LogDestination:
@@ -149,8 +154,9 @@ async def _stored_up_to(options: Mapping[str, Any], prefix: str) -> dict[int, in
     group = SinkOptions(prefix=prefix).group_id
     try:
         await admin.start()
-        committed: dict[Any, Any] = await admin.list_consumer_group_offsets(group)
-    except (KafkaError, OSError) as error:
+        async with asyncio.timeout(OPEN_TIMEOUT_S):
+            committed = await _committed(admin, group)
+    except (KafkaError, OSError, TimeoutError) as error:
         raise ImportFailedError(
             f"the offsets of the group {group} cannot be read: {error!r}"
         ) from error
@@ -162,3 +168,12 @@ async def _stored_up_to(options: Mapping[str, Any], prefix: str) -> dict[int, in
         for place, entry in committed.items()
         if place.topic == name and entry.offset > 0
     }
+
+
+async def _committed(admin: Any, group: str) -> dict[Any, Any]:
+    """Return the group's commits; a broker that has just started has no coordinator for it yet."""
+    while True:
+        try:
+            return await admin.list_consumer_group_offsets(group)
+        except (GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError):
+            await asyncio.sleep(_RETRY_S)

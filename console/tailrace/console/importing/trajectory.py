@@ -74,6 +74,9 @@ def _json(text: bytes) -> Any:
         raise LineRefusedError(f"the line is not UTF-8 at its byte {error.start}") from None
     except RecursionError:
         raise LineRefusedError("the JSON is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        reason = f"{error.msg} at column {error.colno}"
+        raise LineRefusedError(f"the line is no JSON: {reason}") from None
     except ValueError as error:
         raise LineRefusedError(f"the line is no JSON: {error}") from None
     return value
