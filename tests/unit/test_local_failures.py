@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies
 
+from tailrace.console.local.kafka import new_cluster_id
 from tailrace.console.local.kafka_failures import failure_sentence, port_was_taken
 
 LOG = Path("/data/logs/kafka.log")
@@ -37,3 +40,10 @@ def test_an_unknown_cause_shows_the_last_lines_and_the_log() -> None:
     assert str(LOG) in sentence
     assert failure_sentence("", LOG) == f"Kafka did not start, see {LOG}"
     assert not port_was_taken(sentence)
+
+
+@given(strategies.uuids())
+def test_a_cluster_id_is_never_taken_for_an_option(source: uuid.UUID) -> None:
+    cluster_id = new_cluster_id(source)
+    assert len(cluster_id) == 22
+    assert not cluster_id.startswith("-")
