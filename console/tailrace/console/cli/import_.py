@@ -24,55 +24,57 @@ from tailrace.console.importing.trajectory import Format
 _REFUSALS_SHOWN = 20
 
 
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="JSON lines, plain or gzipped.", dir_okay=False)
+]
+Form = Annotated[
+    Format,
+    typer.Option("--format", help="openai: under `messages`; tau: under `traj`; auto: either."),
+]
+Dataset = Annotated[
+    str | None,
+    typer.Option(help="The recording's name; ids come from it.  [default: the file's name]"),
+]
+TraceBy = Annotated[
+    str | None,
+    typer.Option(metavar="FIELD", help="Lines with the same value are one trace, e.g. task_id."),
+]
+AttemptBy = Annotated[
+    str | None, typer.Option(metavar="FIELD", help="Numbers the attempts in a trace, e.g. trial.")
+]
+DeploymentBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FIELD", help="Each value becomes a recorded-only deployment, e.g. trial."
+    ),
+]
+RecordedAt = Annotated[
+    datetime | None,
+    typer.Option(
+        metavar="TIME",
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
+        help="When it was recorded, UTC, where a line does not say; else the file's time.",
+    ),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Stop after this many conversations.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Read and check only; nothing is written or asked.")
+]
+
+
 def command(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="JSON lines, plain or gzipped.", dir_okay=False)
-    ],
+    file: File,
     *,
-    form: Annotated[
-        Format,
-        typer.Option("--format", help="openai: under `messages`; tau: under `traj`; auto: either."),
-    ] = "auto",
-    component: Annotated[
-        str, typer.Option(help="The component that the runs are runs of.")
-    ] = "recorded",
-    environment: Annotated[
-        str, typer.Option(help="The environment that the runs are filed under.")
-    ] = "recorded",
-    dataset: Annotated[
-        str | None,
-        typer.Option(help="The recording's name; ids come from it.  [default: the file's name]"),
-    ] = None,
-    trace_by: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FIELD", help="Lines with the same value are one trace, such as task_id."
-        ),
-    ] = None,
-    attempt_by: Annotated[
-        str | None,
-        typer.Option(metavar="FIELD", help="Numbers the attempts in a trace, such as trial."),
-    ] = None,
-    deployment_by: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FIELD", help="Each value becomes a recorded-only deployment, such as trial."
-        ),
-    ] = None,
-    recorded_at: Annotated[
-        datetime | None,
-        typer.Option(
-            metavar="TIME",
-            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
-            help="When it was recorded, UTC.  [default: the line's own time, else the file's]",
-        ),
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Stop after this many conversations.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Read and check only; nothing is written or asked.")
-    ] = False,
+    form: Form = "auto",
+    component: Annotated[str, typer.Option(help="What the runs are runs of.")] = "recorded",
+    environment: Annotated[str, typer.Option(help="What they are filed under.")] = "recorded",
+    dataset: Dataset = None,
+    trace_by: TraceBy = None,
+    attempt_by: AttemptBy = None,
+    deployment_by: DeploymentBy = None,
+    recorded_at: RecordedAt = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Import recorded chat trajectories: each line becomes a run of model and tool steps.
 
