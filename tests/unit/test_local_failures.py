@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, strategies
 
 from tailrace.console.local.kafka import new_cluster_id
 from tailrace.console.local.kafka_failures import failure_sentence, port_was_taken
+
+if TYPE_CHECKING:
+    import uuid
 
 LOG = Path("/data/logs/kafka.log")
 
