@@ -15,8 +15,14 @@ from tailrace.schemas.events import (
     StepFailed,
     StepStarted,
 )
+from tailrace.sinks.clickhouse import connect
+from tailrace.sinks.migrations import migrate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from clickhouse_connect.driver.client import Client
+
     from tailrace.schemas.events import Event
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -99,3 +105,36 @@ class Journal:
 
 def _json(value: Any) -> str | None:
     return None if value is None else json.dumps(value)
+
+
+def store(
+    url: str,
+    database: str,
+    events: Iterable[Event],
+    bodies: Mapping[str, str] | None = None,
+    *,
+    broker_ts: datetime | None = None,
+) -> None:
+    """Put events and bodies into the tables as the sink would have, the tables made if missing."""
+    client = connect(url, database)
+    migrate(client)
+    at = broker_ts or datetime.now(UTC)
+    rows = [
+        {**event.flatten(), **_place(n, at, "tailrace.steps")} for n, event in enumerate(events)
+    ]
+    _insert(client, "events", rows)
+    contents = [
+        {"sha256": digest, "trace_id": TRACE, "ts": at, "content": content}
+        for digest, content in (bodies or {}).items()
+    ]
+    places = [_place(n, at, "tailrace.bodies") for n in range(len(contents))]
+    _insert(client, "bodies", [{**a, **b} for a, b in zip(contents, places, strict=True)])
+
+
+def _place(offset: int, at: datetime, topic: str) -> dict[str, Any]:
+    return {"offset": offset, "broker_ts": at, "partition": 0, "log_id": "log", "topic": topic}
+
+
+def _insert(client: Client, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        client.insert(table, [list(row.values()) for row in rows], column_names=list(rows[0]))
