@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from tailrace.console.local.gateway.compression import Decoder, decoder
+from tailrace.console.local.gateway.compression import Plain, decoder
 from tailrace.console.local.gateway.errors import (
     BAD_ARGUMENTS,
     NOT_ENOUGH_MEMORY_FOR_BODY,
@@ -17,6 +18,7 @@ from tailrace.console.local.gateway.errors import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+_SMALL_BYTES = 32 << 10
 _PIECE_BYTES = 256 << 10
 _MAX_PARTS = 1000
 
@@ -27,10 +29,9 @@ class Body:
     Raises GatewayError for a body that is longer than allowed or not what its headers say.
     """
 
-    def __init__(self, request: web.Request, extra: Decoder | None = None) -> None:
+    def __init__(self, request: web.Request) -> None:
         self._request = request
         self._decoder = decoder(request.headers.get("Content-Encoding", ""))
-        self._extra = extra
         self._ended = False
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -40,14 +41,15 @@ class Body:
             if not data:
                 self._ended = True
                 self._decoder.end()
-                if self._extra:
-                    self._extra.end()
                 return
-            data = self._decoder.feed(data)
-            if self._extra:
-                data = self._extra.feed(data)
+            data = await self._decode(data)
             if data:
                 yield data
+
+    async def _decode(self, data: bytes) -> bytes:
+        if len(data) < _SMALL_BYTES or isinstance(self._decoder, Plain):
+            return self._decoder.feed(data)
+        return await asyncio.to_thread(self._decoder.feed, data)
 
     async def read_all(self, limit: int) -> bytes:
         """Read to the end; raises GatewayError beyond `limit` bytes."""

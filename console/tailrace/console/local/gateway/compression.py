@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+MAX_PIECE_BYTES = 64 << 20
+"""The most that one piece from the network (some hundred KiB) may expand to."""
+
+
 class Decoder(Protocol):
     """Undoes an encoding piece by piece."""
 
@@ -52,7 +56,9 @@ class _Frames:
             while data:
                 if self._frame is None:
                     self._frame = self._fresh()
-                out.append(self._frame.decompress(data))
+                out.append(self._frame.decompress(data, MAX_PIECE_BYTES))
+                if len(out[-1]) >= MAX_PIECE_BYTES:
+                    raise ValueError("one piece expands beyond all measure")  # noqa: TRY301
                 if not self._frame.eof:
                     break
                 data = self._frame.unused_data

@@ -7,6 +7,7 @@ reader which knows nothing of the tag sees a broken transfer.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from dataclasses import dataclass, field
@@ -104,7 +105,8 @@ class Reply:
             self._stream.enable_chunked_encoding()
             await self._stream.prepare(self.request)
         if self.encoding:
-            data = self.encoding[1].feed(data)
+            # On a thread, because a large chunk takes milliseconds that other requests would wait.
+            data = await asyncio.to_thread(self.encoding[1].feed, data)
         if data:
             await self._stream.write(data)
 
