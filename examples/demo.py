@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 TAILRACE = Path(sys.executable).parent / "tailrace"
 STOP_S = 20
 COMMAND_S = 120
-TERMINATED = 128 + signal.SIGTERM
+INTERRUPTED = 130
 _WITH_CHILD = """
 SELECT trace_id FROM events WHERE parent_run_id != '' AND kind = 'run_completed'
 ORDER BY ts LIMIT 1
@@ -60,14 +62,16 @@ def main() -> int:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return 130
+        print("\ninterrupted; nothing is left behind", file=sys.stderr)
+        return INTERRUPTED
     verdict = "all counts agree" if counts.agree() else "THE COUNTS DIFFER"
     print(f"\n{verdict}; nothing is left behind; {time.monotonic() - began:.1f} s in all")
     return 0 if counts.agree() else 1
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(TERMINATED)
+    # As Ctrl-C, which asyncio knows how to end a task by.
+    signal.raise_signal(signal.SIGINT)
 
 
 def _demo(held: ExitStack) -> Counts:
@@ -91,6 +95,8 @@ def _demo(held: ExitStack) -> Counts:
         asyncio.run(wait_until_stored(SinkOptions(), COMMAND_S))
     with _part("What a person sees"):
         _show("traces", "ls", "--limit", "8")
+        if recorded:
+            _show("traces", "ls", "--component", "recorded", "--limit", "4")
         _show("traces", "show", _trace_with_a_child())
     with _part("Counting every event, everywhere"):
         counts = asyncio.run(count())
@@ -138,7 +144,8 @@ def _quiet(*words: str) -> str:
 
 def _show(*words: str) -> None:
     """Run a command as a person would, its output on the screen."""
-    print(f"\n$ tailrace {' '.join(words)}", flush=True)
+    lines = textwrap.wrap(shlex.join(("tailrace", *words)), 74, break_on_hyphens=False)
+    print("\n$ " + " \\\n    ".join(lines), flush=True)
     done = subprocess.run([str(TAILRACE), *words], timeout=COMMAND_S, check=False)
     if done.returncode:
         raise DemoError(f"`tailrace {words[0]}` ended with exit code {done.returncode}")

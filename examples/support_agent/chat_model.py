@@ -58,4 +58,5 @@ class ChatModel:
                     raise ModelError(f"{self._url} answered {response.status}: {text}")
                 return await response.json()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise ModelError(f"{self._url} did not answer: {error!r}") from error
+            reason = str(error) or f"nothing came within {TIMEOUT_S} s"
+            raise ModelError(f"{self._url} did not answer: {reason}") from error
