@@ -111,6 +111,7 @@ def test_a_killed_broker_comes_back_and_a_killed_supervisor_leaves_nothing(data:
     stale = tailrace("status", data=data)
     assert stale.returncode == 1
     assert "nothing runs on" in stale.stdout
+    assert "the last stack was killed" in stale.stdout
 
     assert tailrace("up", "--detach", data=data).returncode == 0
     after = status(data)

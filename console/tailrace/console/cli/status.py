@@ -40,7 +40,10 @@ def _show(health: StackHealth) -> None:
     used = f"{decimal(health.disk_bytes)} used, {decimal(health.free_bytes)} free"
     if record is None:
         console.print(f"nothing runs on {health.folder.path}")
-        console.print("start it with `tailrace up`")
+        if health.was_killed:
+            console.print("the last stack was killed; `tailrace up` cleans up and starts it again")
+        else:
+            console.print("start it with `tailrace up`")
         return
     table = Table.grid(padding=(0, 2))
     for name, address in record.addresses.items():

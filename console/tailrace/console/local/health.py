@@ -35,6 +35,8 @@ class StackHealth:
     """What the data folder takes."""
     free_bytes: int
     """What is left on its disk."""
+    was_killed: bool
+    """Whether the last supervisor ended without cleaning up."""
 
     @property
     def is_well(self) -> bool:
@@ -88,6 +90,7 @@ def examine(folder: DataFolder) -> StackHealth:
         versions=versions,
         uptime_s=uptime_s,
         disk_bytes=folder.size_bytes() if exists else 0,
+        was_killed=record is None and folder.record.exists(),
         free_bytes=shutil.disk_usage(folder.path).free if exists else 0,
     )
 
