@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from reference_pages import markdown
 from reference_pages.command_line import Command, Parameter, commands, program_options
 from reference_pages.record_pages import records_page, tables_page
-from reference_pages.settings import SETTINGS
+from tailrace.schemas.metrics import METRICS
+from tailrace.schemas.names import GROUPS
+from tailrace.schemas.settings import SETTINGS
 from tailrace.schemas.topics import TOPICS, Topic
 
 if TYPE_CHECKING:
@@ -72,8 +74,45 @@ def settings_page() -> str:
     )
 
 
+def groups_page() -> str:
+    """Return the page of the consumer groups."""
+    rows = (
+        (
+            markdown.code(each.suffix),
+            ", ".join(markdown.code(topic.suffix) for topic in each.reads),
+            each.doc,
+        )
+        for each in GROUPS
+    )
+    return markdown.page(
+        "The consumer groups",
+        "Each name carries the prefix of `TAILRACE_PREFIX`, as the topics' names do.",
+        markdown.table(("group", "reads", "what it does, and what its commits mean"), rows),
+    )
+
+
+def metrics_page() -> str:
+    """Return the page of the metrics."""
+    rows = (
+        (
+            markdown.code(each.name),
+            each.kind,
+            ", ".join(markdown.code(label) for label in each.labels),
+            each.doc,
+        )
+        for each in METRICS
+    )
+    return markdown.page(
+        "The metrics",
+        "Names and labels as a Prometheus exporter shows them.",
+        markdown.table(("metric", "kind", "labels", "meaning"), rows),
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
+    "groups.md": groups_page,
+    "metrics.md": metrics_page,
     "records.md": records_page,
     "settings.md": settings_page,
     "tables.md": tables_page,

@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-import ast
-import re
-
 import pytest
 
 from reference_pages import command_line, pages
 from reference_pages.command_line import NoSuchCommandLineError
-from reference_pages.settings import SETTINGS
-from support.repository import modules
 
 
 @pytest.mark.parametrize("name", pages.PAGES)
@@ -51,15 +46,3 @@ def test_a_line_that_is_a_command_is_let_be(words: str) -> None:
 
 def test_a_line_that_only_names_a_command_may_lack_what_it_needs() -> None:
     command_line.check(["backup"], whole=False)
-
-
-def test_the_settings_that_are_documented_are_those_that_the_code_reads() -> None:
-    read = {
-        node.value.removesuffix("_") + ("_X" if node.value.endswith("_") else "")
-        for module in modules()
-        if module.source_root
-        for node in ast.walk(module.tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        if re.fullmatch(r"TAILRACE_[A-Z_]+", node.value)
-    }
-    assert {setting.name for setting in SETTINGS} == read
