@@ -109,7 +109,7 @@ class Tailrace:
         self._open_timeout_s = open_timeout_s
         self._close_timeout_s = close_timeout_s
         self._outlet = outlet
-        self._sender: KafkaSender | None = None
+        self.sender: KafkaSender | None = None
         self._routes: DevRoutes | None = None
         self._pid = os.getpid()
         self.recordings: dict[str, Recording] = {}
@@ -138,7 +138,7 @@ class Tailrace:
             options = kafka_options(self._kafka)
             sender = KafkaSender(options, prefix=self._prefix, on_tick=self.announce_open_steps)
             sender.open(self._open_timeout_s)
-            self._outlet = self._sender = sender
+            self._outlet = self.sender = sender
             for name in WRITTEN_RECORDS:
                 sender.append(SCHEMAS, *log_record(latest(name)))
         self._routes = DevRoutes(self._outlet)
@@ -154,9 +154,9 @@ class Tailrace:
         if self in _open:
             _open.remove(self)
         atexit.unregister(self.close)
-        if self._sender is None or self._pid != os.getpid():
+        if self.sender is None or self._pid != os.getpid():
             return
-        self.stats.unsent = self._sender.close(self._close_timeout_s)
+        self.stats.unsent = self.sender.close(self._close_timeout_s)
         if self.stats.unsent:
             _log.error(
                 "tailrace: %d records were not acknowledged within %s s of closing and are lost",

@@ -43,13 +43,14 @@ def registration(
     )
 
 
-def dev_move(component: str, deployment: str) -> PointerMoved:
-    """Return the move that points dev at the loaded code."""
+def dev_move(component: str, deployment: str, decided_on: int) -> PointerMoved:
+    """Return the move that points dev at the loaded code, from a revision of the pointer."""
     return PointerMoved(
         move_id=new_id(),
         component=component,
         environment=DEV,
         weights={deployment: WHOLE},
+        decided_on=decided_on,
         intent="promote",
         actor=DEV,
         actor_kind="automaton",

@@ -66,7 +66,7 @@ class Delivery:
         self._linger_s = linger_s
         self._max_buffer_bytes = max_buffer_bytes
         self._on_tick = on_tick
-        self._producer: Any = None
+        self.producer: Any = None
         self._table: PartitionTable | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._go = asyncio.Event()
@@ -78,16 +78,16 @@ class Delivery:
 
     async def open(self) -> None:
         """Connect and learn the partitions; raises aiokafka's errors."""
-        self._producer = await self._new_producer()
+        self.producer = await self._new_producer()
         counts: dict[Topic, int] = {}
         for topic in WRITTEN:
-            found = await self._producer.partitions_for(topic.name(self._prefix))
+            found = await self.producer.partitions_for(topic.name(self._prefix))
             counts[topic] = 1 if topic.single_partition else len(found)
         self._table = PartitionTable(counts)
 
     async def abandon(self) -> None:
         """Give up an attempt to open."""
-        if self._producer is not None:
+        if self.producer is not None:
             await self._stop_producer()
 
     async def run(self) -> None:
@@ -165,7 +165,7 @@ class Delivery:
                 task.add_done_callback(self._tasks.discard)
 
     async def _deliver(self, queue: PartitionQueue) -> None:
-        producer = self._producer
+        producer = self.producer
         topic = queue.topic.name(self._prefix)
         try:
             while queue.waiting and not self._broken.is_set():
@@ -226,9 +226,9 @@ class Delivery:
         for queue in self._table.all():
             queue.take_back()
         attempt = 0
-        while self._producer is None:
+        while self.producer is None:
             try:
-                self._producer = await self._new_producer()
+                self.producer = await self._new_producer()
             except (KafkaError, OSError) as error:
                 wait_s = _BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)]
                 _log.warning(
@@ -259,7 +259,7 @@ class Delivery:
         return producer
 
     async def _stop_producer(self) -> None:
-        producer, self._producer = self._producer, None
+        producer, self.producer = self.producer, None
         if producer is not None:
             await _stop(producer)
 

@@ -54,3 +54,7 @@ class Outlet(Protocol):
     def append(self, topic: Topic, key: bytes, value: bytes) -> Future[int]:
         """Queue a record of no lane; the future gives its offset once it is acknowledged."""
         ...
+
+    def read(self, topic: Topic) -> Future[list[tuple[int, bytes]]]:
+        """Read a topic of one partition to its end: offset and value of each record."""
+        ...

@@ -1,30 +1,35 @@
 """Environment dev: the loaded code registers itself and takes all new runs.
 
-The first run of a component in a process writes its manifest and a move of the dev pointer to the
-control topic and waits for them; every run names the offset of that move.
+The first run of a component in a process reads the control topic. If the dev pointer stands at the
+loaded code already, nothing is written; else its manifest and a move of the pointer are, and waited
+for. Every run names the offset of the move that stands.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
-from dataclasses import dataclass, field
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers.control import DEV, dev_move, registration
+from tailrace.producers.control import DEV, WHOLE, dev_move, registration
 from tailrace.producers.definition import step_of
 from tailrace.producers.digest import reach_digest, reached
 from tailrace.producers.manifest import component_manifest, deployment_id
+from tailrace.producers.pointers import Control
 from tailrace.schemas import wire
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.topics import CONTROL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from concurrent.futures import Future
+    from collections.abc import Iterable, Mapping
 
     from tailrace.producers.definition import ComponentDefinition
     from tailrace.producers.outlet import Outlet
     from tailrace.schemas.records.base import Record
+
+_log = logging.getLogger("tailrace.producers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +55,27 @@ class DevRoutes:
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
         self._lock = threading.Lock()
-        self._registered: dict[ComponentDefinition, tuple[Route, Future[int]]] = {}
+        self._routes: dict[ComponentDefinition, tuple[Route, Future[int]]] = {}
 
     def of(self, definition: ComponentDefinition) -> Future[int]:
-        """Register the component if this was not done yet; resolved when it is acknowledged."""
-        found = self._registered.get(definition)
+        """Point dev at the component's code; resolved with the control offset to route by."""
+        found = self._routes.get(definition)
         if found is None:
             with self._lock:
-                found = self._registered.get(definition)
+                found = self._routes.get(definition)
                 if found is None:
-                    found = self._registered[definition] = self._register(definition)
+                    found = self._routes[definition] = self._begin(definition)
         return found[1]
 
     def now(self, definition: ComponentDefinition) -> Route:
         """Return the route as far as it is known: its offset is -1 until acknowledged."""
-        route, moved = self._registered[definition]
-        if route.control_offset < 0 and moved.done() and moved.exception() is None:
-            route = Route(route.deployment, route.code_digest, route.config, moved.result())
-            self._registered[definition] = (route, moved)
+        route, offset = self._routes[definition]
+        if route.control_offset < 0 and offset.done():
+            route = replace(route, control_offset=offset.result())
+            self._routes[definition] = (route, offset)
         return route
 
-    def _register(self, definition: ComponentDefinition) -> tuple[Route, Future[int]]:
+    def _begin(self, definition: ComponentDefinition) -> tuple[Route, Future[int]]:
         functions = reached(definition.function)
         code_digest = reach_digest(functions)
         steps = {found.name: found.digest for found in map(step_of, functions) if found is not None}
@@ -81,12 +86,54 @@ class DevRoutes:
             steps=steps,
             code_digest=code_digest,
         )
+        offset: Future[int] = Future()
+
+        def point(control: Future[list[tuple[int, bytes]]]) -> None:
+            try:
+                self._point(definition.name, manifest, folded(control.result()), offset)
+            except Exception as error:  # noqa: BLE001 - whoever waits for the route is told
+                _fail(offset, error)
+
+        self._outlet.read(CONTROL).add_done_callback(point)
+        return Route(deployment_id(manifest), code_digest, definition.config), offset
+
+    def _point(
+        self, component: str, manifest: Mapping[str, Any], control: Control, offset: Future[int]
+    ) -> None:
+        """Register and move, as far as the control topic does not say so already."""
         deployment = deployment_id(manifest)
+        pointer = control.pointer(DEV, component)
+        if pointer.weights == {deployment: WHOLE}:
+            offset.set_result(pointer.revision)
+            return
+        if (component, deployment) not in control.registered:
+            self._append(component, registration(manifest, component, actor=DEV))
         # One partition, one order: when the move is acknowledged, the registration is.
-        self._append(definition.name, registration(manifest, definition.name, actor=DEV))
-        moved = self._append(definition.name, dev_move(definition.name, deployment))
-        return Route(deployment, code_digest, definition.config), moved
+        moved = self._append(component, dev_move(component, deployment, pointer.revision))
+        moved.add_done_callback(lambda done: offset.set_result(done.result()))
 
     def _append(self, component: str, record: Record) -> Future[int]:
         value = wire.encode(latest(record.schema_name), record.flatten())
         return self._outlet.append(CONTROL, component.encode(), value)
+
+
+def folded(records: Iterable[tuple[int, bytes]]) -> Control:
+    """Return the state after these records of the control topic; one of a newer kind is skipped."""
+    control = Control()
+    for offset, value in records:
+        try:
+            schema, record = wire.decode(value)
+        except wire.WireError:
+            _log.warning("tailrace: the control record at offset %d cannot be read here", offset)
+            continue
+        control.apply(offset, schema.name, record)
+    return control
+
+
+def _fail(offset: Future[int], error: Exception) -> None:
+    _log.error(
+        "tailrace: the loaded code could not register itself, its runs name no control offset: %r",
+        error,
+    )
+    if not offset.done():
+        offset.set_result(-1)

@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 
 from tailrace.producers.delivery import Delivery
 from tailrace.producers.ledger import Ledger
+from tailrace.producers.topic_reader import read_to_end
 from tailrace.schemas.errors import TailraceError
 
 if TYPE_CHECKING:
@@ -69,9 +70,9 @@ class KafkaSender:
         self._max_block_s = max_block_s
         self._on_tick = on_tick
         self._thread: threading.Thread | None = None
-        self._delivery: Delivery | None = None
+        self.delivery: Delivery | None = None
         self._queue: Any = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Event | None = None
         self._shedding = False
         self._close_timeout_s = 0.0
@@ -98,7 +99,7 @@ class KafkaSender:
 
         Returns how many records were not acknowledged by then.
         """
-        thread, delivery, loop = self._thread, self._delivery, self._loop
+        thread, delivery, loop = self._thread, self.delivery, self.loop
         if thread is None or delivery is None or loop is None or self._closing is None:
             return 0
         self._close_timeout_s = timeout_s
@@ -130,13 +131,19 @@ class KafkaSender:
         self._put((Ledger.append, topic, key, value, future), urgent=True)
         return future
 
+    def read(self, topic: Topic) -> Future[list[tuple[int, bytes]]]:
+        """Read a topic of one partition to its end, within a bound."""
+        assert self.loop is not None, "open the sender before use"
+        reading = read_to_end(self._options, topic.name(self._prefix))
+        return asyncio.run_coroutine_threadsafe(asyncio.wait_for(reading, _READ_S), self.loop)
+
     @property
     def restarts(self) -> int:
         """How often the producer had to be replaced."""
-        return 0 if self._delivery is None else self._delivery.restarts
+        return 0 if self.delivery is None else self.delivery.restarts
 
     def _put(self, entry: Entry, *, urgent: bool = False) -> None:
-        delivery = self._delivery
+        delivery = self.delivery
         assert delivery is not None, "open the sender before use"
         if (delivery.full or len(self._queue) > MAX_QUEUED) and not self._room(delivery):
             self.shed += 1
@@ -148,9 +155,9 @@ class KafkaSender:
             self._wake(delivery, urgent=urgent)
 
     def _wake(self, delivery: Delivery, *, urgent: bool) -> None:
-        assert self._loop is not None
+        assert self.loop is not None
         try:
-            self._loop.call_soon_threadsafe(delivery.now if urgent else delivery.soon)
+            self.loop.call_soon_threadsafe(delivery.now if urgent else delivery.soon)
         except RuntimeError:  # the loop is closed: the client was, and says what it could not send
             self.shed += 1
 
@@ -178,7 +185,7 @@ class KafkaSender:
             max_buffer_bytes=self._max_buffer_bytes,
             on_tick=self._on_tick,
         )
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._closing = asyncio.Event()
         try:
             await asyncio.wait_for(delivery.open(), timeout_s)
@@ -186,7 +193,7 @@ class KafkaSender:
             await delivery.abandon()
             ready.set_exception(self._unreachable(error, timeout_s))
             return
-        self._delivery, self._queue = delivery, delivery.queue
+        self.delivery, self._queue = delivery, delivery.queue
         ready.set_result(None)
         running = asyncio.create_task(delivery.run())
         await self._closing.wait()
@@ -206,3 +213,4 @@ class KafkaSender:
 
 
 _GRACE_S = 4.0
+_READ_S = 10.0

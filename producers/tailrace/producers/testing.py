@@ -93,6 +93,13 @@ class Journal:
             self._acknowledge(self._ledger.append(topic, key, value, future))
         return future
 
+    def read(self, topic: Topic) -> Future[list[tuple[int, bytes]]]:
+        """See `Outlet`."""
+        future: Future[list[tuple[int, bytes]]] = Future()
+        values = [record.value for record in list(self.log) if record.topic is topic]
+        future.set_result(list(enumerate(values)))
+        return future
+
     def _acknowledge(self, record: Record | None) -> None:
         waiting = deque([] if record is None else [record])
         while waiting:
