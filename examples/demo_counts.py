@@ -15,11 +15,19 @@ from tailrace.sinks.clickhouse import ask, connect
 from tailrace.sinks.queries.count_events import count_events
 
 TIMEOUT_S = 60
+AGENT = "support"
+"""The component that the fleet calls."""
 
 
 @dataclass
 class Counts:
     """What each place says; all numbers of events must be the same."""
+
+    calls: int = 0
+    """Calls of the agent, as the fleet that made them counted."""
+
+    answered: int = 0
+    """Runs of that agent in the log that have ended, well or not."""
 
     runs: int = 0
     """Runs in the log that have ended, child runs included."""
@@ -48,12 +56,15 @@ class Counts:
     def agree(self) -> bool:
         """Say whether nothing is lost and nothing is doubled."""
         events = {self.named, self.records, self.identities, self.rows, self.stored}
-        return len(events) == 1 and self.bodies == self.bodies_stored and self.records > 0
+        same = self.calls == self.answered and self.bodies == self.bodies_stored
+        return len(events) == 1 and same and self.records > 0
 
     def lines(self) -> list[str]:
         """Return the counts as a table for people."""
         table = (
-            ("runs in the log, child runs included", self.runs),
+            ("calls of the agent, counted by the fleet", self.calls),
+            ("runs of the agent in the log", self.answered),
+            ("all runs in the log, child runs included", self.runs),
             ("events that the runs' last events name", self.named),
             ("events in the log, counted one by one", self.records),
             ("  of them with a (run_id, seq) of their own", self.identities),
@@ -65,9 +76,9 @@ class Counts:
         return [f"  {what:<48}{count:>10,}" for what, count in table]
 
 
-async def count() -> Counts:
-    """Count everything; the log must be at rest and stored."""
-    counts = Counts()
+async def count(calls: int) -> Counts:
+    """Count everything; the log must be at rest and stored. `calls`: what the fleet counted."""
+    counts = Counts(calls)
     await asyncio.wait_for(_count_log(counts), TIMEOUT_S)
     await asyncio.to_thread(_count_stored, counts)
     return counts
@@ -97,6 +108,7 @@ async def _count_log(counts: Counts) -> None:
                     identities.add((record["run_id"], record["seq"]))
                     if record["last_seq"] is not None:
                         counts.runs += 1
+                        counts.answered += record["component"] == AGENT
                         counts.named += record["last_seq"] + 1
     finally:
         await consumer.stop()
