@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Generator[Path]:
-    """A data folder whose stack, if a test leaves one, is ended."""
-    data = tmp_path / "data"
+    """A data folder whose stack, if a test leaves one, is ended; its name is a hard one."""
+    data = tmp_path / "dätä of 日本 𝄞"
     yield data
     tailrace("down", data=data)
 

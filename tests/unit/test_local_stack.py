@@ -245,6 +245,8 @@ def test_a_folder_that_cannot_be_made_gets_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(StackError, match=r"cannot be written .* choose another with --data"):
         DataFolder(tmp_path / "file" / "data").make()
+    with pytest.raises(StackError, match="has a comma in its path"):
+        DataFolder(tmp_path / "a,b").make()
 
 
 def test_the_folder_is_told_or_the_environments_or_the_nearest(

@@ -60,6 +60,11 @@ class DataFolder:
         Raises:
             StackError: if not.
         """
+        if "," in str(self.path):
+            raise StackError(
+                f"the data folder {self.path} has a comma in its path, which Kafka takes for the "
+                "end of it: choose another with --data"
+            )
         try:
             for folder in (self.path, self.kafka, self.clickhouse, self.logs):
                 folder.mkdir(parents=True, exist_ok=True)

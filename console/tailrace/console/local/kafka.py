@@ -7,6 +7,7 @@ the broker's own death, also by kill -9; a power failure may lose the last secon
 from __future__ import annotations
 
 import base64
+import os
 import re
 import subprocess
 import threading
@@ -22,7 +23,7 @@ from tailrace.console.local.jars import Progress, provide_jars
 from tailrace.console.local.java import Java, find_java
 from tailrace.console.local.kafka_failures import failure_sentence, port_was_taken
 from tailrace.console.local.kafka_probe import ask_broker
-from tailrace.console.local.kafka_settings import java_options, server_properties
+from tailrace.console.local.kafka_settings import LOCALE, java_options, server_properties
 from tailrace.console.local.ports import HOST, free_ports, is_free
 
 if TYPE_CHECKING:
@@ -182,7 +183,9 @@ class Kafka:
         options = archive.reading() if archive else self._extra_options or ()
         java, *rest = runtime.command("kafka.Kafka", str(properties))
         self._port = port
-        self._child = child = Child.start([java, *options, *rest], self.log, nice=self._nice)
+        self._child = child = Child.start(
+            [java, *options, *rest], self.log, nice=self._nice, variables=LOCALE
+        )
         try:
             self._await(child, port, deadline)
         except BaseException:
@@ -231,6 +234,7 @@ class Kafka:
             text=True,
             timeout=_FORMAT_TIMEOUT_S,
             check=False,
+            env={**os.environ, **LOCALE},
         )
         properties.unlink()
         if answer.returncode:

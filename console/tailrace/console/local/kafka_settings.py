@@ -60,7 +60,10 @@ LOG_OPTIONS = (
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
     "-Djava.awt.headless=true",
 )
+LOCALE = {"LC_ALL": "C.UTF-8"}
+"""What Java needs in its environment to find a folder whose name is not ASCII."""
 _QUIET_SINCE = 24
+_ASCII_END = 128
 
 
 def server_properties(folder: Path, port: int, controller_port: int) -> str:
@@ -82,4 +85,7 @@ def java_options(major: int) -> tuple[str, ...]:
 
 
 def _escaped(path: Path) -> str:
-    return str(path).replace("\\", "\\\\")
+    """Write a path so that Java reads it: a properties file is Latin-1 with UTF-16 escapes."""
+    units = str(path).replace("\\", "\\\\").encode("utf-16-be")
+    codes = [units[at] << 8 | units[at + 1] for at in range(0, len(units), 2)]
+    return "".join(chr(code) if code < _ASCII_END else f"\\u{code:04x}" for code in codes)
