@@ -74,6 +74,7 @@ class ArchiveConsumer:
         self._consumer = cast("Any", AIOKafkaConsumer)(
             **self._kafka,
             group_id=self._options.group_id,
+            group_instance_id=self._options.instance,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",

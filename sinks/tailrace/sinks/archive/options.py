@@ -27,6 +27,10 @@ class SinkOptions:
     group: str | None = None
     """The consumer group, whose commits hold the state; None for the prefix and `archive`."""
 
+    instance: str | None = None
+    """A name for this process among the group's, the same after a restart: it gets its partitions
+    back at once, where others have to wait until the group misses them. None for no such name."""
+
     limits: Limits = field(default_factory=Limits)
     """How large a block may get."""
 

@@ -60,6 +60,7 @@ _ONCE = """
         FROM events
         WHERE trace_id IN (SELECT trace_id FROM candidates)
             AND (trace_id, root_run_id) IN (SELECT trace_id, root_run_id FROM candidates)
+        ORDER BY run_id, seq, broker_ts DESC
         LIMIT 1 BY run_id, seq
     )"""
 _RUNS = """
