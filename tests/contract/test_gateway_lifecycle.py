@@ -219,3 +219,27 @@ def test_a_graceful_stop_lets_a_short_query_end(tmp_path: Path) -> None:
         assert gateway.stop() == 0
         thread.join(10)
         assert answers[0].status == 200
+
+
+def test_a_graceful_stop_ends_a_long_query_with_an_error(tmp_path: Path) -> None:
+    with running(tmp_path / "engine") as gateway:
+        answers: list[Any] = []
+        thread = threading.Thread(target=lambda: answers.append(gateway.ask(SLOW)))
+        thread.start()
+        eventually(lambda: gateway.value(RUNNING) == "1")
+        assert gateway.stop(15) == 0
+        thread.join(10)
+        assert answers[0].headers["X-ClickHouse-Exception-Code"] == "394"
+
+
+def test_a_folder_of_the_bare_engine_keeps_its_tables(tmp_path: Path) -> None:
+    code = (
+        "import sys; from chdb.state.sqlitelike import Connection; c = Connection(sys.argv[1]); "
+        "c.query('CREATE TABLE t (a Int8) ENGINE = MergeTree ORDER BY a'); "
+        "c.query('INSERT INTO t VALUES (7)'); c.close()"
+    )
+    path = tmp_path / "engine"
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True, timeout=30)
+    for arguments in ((), ("--allow-files",), ()):
+        with running(path, *arguments) as gateway:
+            assert gateway.value("SELECT a FROM t") == "7"

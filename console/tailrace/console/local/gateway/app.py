@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _log = logging.getLogger(__name__)
+_KILL_S = 2.0
 DISPLAY_NAME = "tailrace"
 
 
@@ -45,6 +47,7 @@ class Gateway:
     def __init__(self, engine: Engine, options: GatewayOptions) -> None:
         self._engine = engine
         self._options = options
+        self._stopping = False
         self._lanes = Lanes(
             options.max_concurrent,
             max_waiting=options.max_waiting,
@@ -59,6 +62,17 @@ class Gateway:
         app.router.add_route("*", "/{anything:.*}", self._handle)
         return app
 
+    async def drain(self, timeout_s: float) -> None:
+        """Take nothing new, let what runs end in time, then ask the engine to stop the rest."""
+        self._stopping = True
+        if not await self._lanes.until_idle(timeout_s):
+            await asyncio.to_thread(self._engine.kill_all)
+            await self._lanes.until_idle(_KILL_S)
+
+    async def settle(self) -> None:
+        """Wait shortly for cancelled statements to leave the engine."""
+        await self._lanes.until_idle(_KILL_S)
+
     def close(self) -> None:
         """Close the lanes and the engine."""
         self._lanes.close()
@@ -70,6 +84,7 @@ class Gateway:
             "X-ClickHouse-Timezone": self._engine.timezone,
         }
         try:
+            self._check_open()
             arguments = parse_arguments(request.raw_path.partition("?")[2])
             if request.method == "GET" and not any(name == "query" for name, _ in arguments):
                 return await _ok(request)
@@ -83,12 +98,18 @@ class Gateway:
             return await self._answer(request, ask, statement, body, headers)
         except GatewayError as error:
             return error_response(error, headers)
+        except ConnectionError:
+            return web.Response(status=499)  # nobody is there to read it
         except Exception:  # noqa: BLE001 - the rim: a defect is logged here and hidden from clients
             _log.exception("a request failed in a way that was not foreseen")
             return error_response(
                 refusal(UNKNOWN, "UNKNOWN_EXCEPTION", "The gateway failed; its log says how."),
                 headers,
             )
+
+    def _check_open(self) -> None:
+        if self._stopping:
+            raise refusal(210, "NETWORK_ERROR", "The gateway is stopping.", status=503)
 
     async def _statement(self, request: web.Request, ask: Ask) -> tuple[Read | Insert, Body]:
         """Read as much of the body as it takes to know the statement: all, or an insert's head."""

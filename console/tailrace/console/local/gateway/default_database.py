@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tailrace.console.local.gateway.errors import EngineUnavailableError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -26,12 +28,21 @@ def put_aside(folder: Path) -> None:
     named, kept = metadata / "default.sql", metadata / f"{_ASIDE}.sql"
     tables, kept_tables = metadata / "default", metadata / _ASIDE
     if not named.exists() and not kept.exists():
-        return
+        if not tables.is_symlink():
+            return
+        # Opened by the bare engine before: it keeps the tables, but no file that names them.
+        uuid = tables.readlink().name
+        named.write_text(f"ATTACH DATABASE _ UUID '{uuid}'\nENGINE = Atomic\n", encoding="utf-8")
     # If both files are there, `default` is the empty overlay of a start that was killed.
     if tables.is_dir() and not kept_tables.is_dir():
         tables.rename(kept_tables)
     if not kept.exists():
         named.rename(kept)
+    if tables.is_dir() and any(tables.glob("*.sql")):
+        raise EngineUnavailableError(
+            f"{metadata} holds tables of the database default twice, in {tables.name} and "
+            f"{kept_tables.name}: move one of them away, nothing was changed"
+        )
 
 
 def bring_back(connection: Connection) -> None:

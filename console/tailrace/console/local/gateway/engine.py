@@ -98,12 +98,19 @@ class Engine:
 
     def _open(self, folder: Path, *, allow_files: bool) -> Connection:
         self._lock = lock_folder(folder)
-        if allow_files:
-            return self.connect()
         put_aside(folder)
-        anchor = _connect(f"{self._address}?config-file={write_configuration(folder)}")
+        configuration = "" if allow_files else f"?config-file={write_configuration(folder)}"
+        anchor = _connect(f"{self._address}{configuration}")
         bring_back(anchor)
         return anchor
+
+    def kill_all(self) -> None:
+        """Ask everything that runs to stop; blocks shortly."""
+        connection = self.connect()
+        try:
+            connection.query(b"KILL QUERY WHERE 1 ASYNC", "Null")
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Close the engine; parts in memory are written, the folder's lock is given back."""

@@ -61,6 +61,8 @@ class Lanes:
         self._all = tuple(self._free)
         self._turns = asyncio.Semaphore(count)
         self._waiting = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._max_waiting = max_waiting
         self._max_wait_s = max_wait_s
 
@@ -78,11 +80,22 @@ class Lanes:
         finally:
             self._waiting -= 1
         lane = self._free.pop()
+        self._idle.clear()
         try:
             yield lane
         finally:
             self._free.append(lane)
+            if len(self._free) == self._count:
+                self._idle.set()
             self._turns.release()
+
+    async def until_idle(self, timeout_s: float) -> bool:
+        """Wait until no statement runs; False if the time did not suffice."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True
 
     def close(self) -> None:
         """Give all threads back."""

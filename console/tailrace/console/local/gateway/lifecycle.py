@@ -39,7 +39,7 @@ async def serve(options: GatewayOptions) -> None:
         auto_decompress=False,
         max_line_size=_MAX_URL_BYTES,
         max_field_size=64 << 10,
-        shutdown_timeout=options.drain_s,
+        shutdown_timeout=1.0,
         keepalive_timeout=75.0,
     )
     await runner.setup()
@@ -50,7 +50,9 @@ async def serve(options: GatewayOptions) -> None:
         for watch in watches:
             watch.cancel()
     finally:
-        await runner.cleanup()
+        await gateway.drain(options.drain_s)
+        await runner.cleanup()  # ends inserts whose client sends nothing more
+        await gateway.settle()
         gateway.close()
 
 

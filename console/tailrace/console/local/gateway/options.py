@@ -42,7 +42,7 @@ class GatewayOptions:
     """The longest SQL text; an insert's data is not counted."""
     max_insert_bytes: int = 8 << 30
     """The longest body of one insert, decompressed."""
-    drain_s: float = 10.0
+    drain_s: float = 8.0
     """How long a graceful stop waits for what runs."""
 
 
