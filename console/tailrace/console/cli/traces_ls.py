@@ -1,7 +1,6 @@
 """`tailrace traces ls`: which executions there are, how they stand, what they cost."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -66,13 +65,15 @@ def command(
     )
     screen = Screen()
     client = connect()
+    follower = _Follower(client, wanted) if follow else None
     rows = list_traces(client, wanted, limit)
-    printer = _Printer(screen, rows, json=json)
-    if follow:
+    printer = _Printer(screen, rows, json=json, more=follow)
+    if follower is not None:
         printer.show(rows[::-1])
-        for changed in _changes(client, wanted, rows):
-            printer.show(changed)
-        return
+        follower.know(rows)
+        while True:
+            time.sleep(POLL_S)
+            printer.show(follower.changed())
     printer.show(rows)
     if not rows:
         screen.aside(_nothing(wanted))
@@ -83,12 +84,12 @@ def command(
 class _Printer:
     """Prints rows as a table or as JSON."""
 
-    def __init__(self, screen: Screen, rows: list[ListedTrace], *, json: bool) -> None:
+    def __init__(self, screen: Screen, rows: list[ListedTrace], *, json: bool, more: bool) -> None:
         self._screen = screen
         self._json = json
         width = screen.width if screen.is_terminal else None
-        self._listing = Listing(rows, datetime.now(UTC), width)
-        if rows and not json:
+        self._listing = Listing(rows, datetime.now(UTC), width, more=more)
+        if (rows or more) and not json:
             screen.line(self._listing.heading())
 
     def show(self, rows: list[ListedTrace]) -> None:
@@ -100,20 +101,29 @@ class _Printer:
         self._screen.flush()
 
 
-def _changes(
-    client: Client, wanted: TraceFilter, rows: list[ListedTrace]
-) -> Iterator[list[ListedTrace]]:
-    """Yield what is new or changed, the oldest first, for ever."""
-    known = {_identity(row): row for row in rows}
-    newest = max((row.updated_at for row in rows), default=datetime.now(UTC))
-    while True:
-        time.sleep(POLL_S)
-        asked = replace(wanted, updated_since=newest - _LATE)
-        found = list_traces(client, asked, _AT_ONCE)
-        yield [row for row in found[::-1] if known.get(_identity(row)) != row]
-        newest = max([newest, *(row.updated_at for row in found)])
-        # What has rested longer than the window cannot be found again: it need not be known.
-        known = {_identity(row): row for row in found}
+class _Follower:
+    """Finds what is new or changed since it last looked."""
+
+    def __init__(self, client: Client, wanted: TraceFilter) -> None:
+        self._client = client
+        self._wanted = wanted
+        self._newest = datetime.now(UTC)
+        self._known: dict[tuple[str, str], ListedTrace] = {}
+        self.changed()
+
+    def know(self, rows: list[ListedTrace]) -> None:
+        """Take rows as shown."""
+        self._known |= {_identity(row): row for row in rows}
+
+    def changed(self) -> list[ListedTrace]:
+        """Return what is new or changed, the oldest first."""
+        asked = replace(self._wanted, updated_since=self._newest - _LATE)
+        found = list_traces(self._client, asked, _AT_ONCE)[::-1]
+        changed = [row for row in found if self._known.get(_identity(row)) != row]
+        self._newest = max([self._newest, *(row.updated_at for row in found)])
+        # What has rested longer than the window is not found again: it need not be known.
+        self._known = {_identity(row): row for row in found}
+        return changed
 
 
 def _identity(row: ListedTrace) -> tuple[str, str]:

@@ -23,6 +23,9 @@ def error_details(end: RunEnd | StepEnd | None, *, full: bool) -> list[Detail]:
     message = f"{end.error_type}: {end.error_message}" if end.error_message else end.error_type
     details = [Detail("error", message, "red", 4)]
     stack = end.error_stack.strip("\n")
+    frames, _, last = stack.rpartition("\n")
+    if frames and message.endswith(last):
+        stack = frames  # a traceback ends with the error that has just been told
     if stack:
         kept = stack if full else "\n".join(stack.rsplit("\n", STACK_LINES)[-STACK_LINES:])
         details.append(Detail("stack", kept, "dim red", STACK_LINES * 2))

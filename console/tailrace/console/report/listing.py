@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from tailrace.console.report.amounts import age, cost, count, duration
 from tailrace.console.report.columns import Cell, Column, heading, lay_out, measure
 from tailrace.console.report.conversation import messages_in
-from tailrace.console.report.facts import SHORT_ID
 from tailrace.console.report.signs import sign_of
 from tailrace.console.report.values import as_object, recorded, value_text
 
@@ -23,6 +22,10 @@ if TYPE_CHECKING:
     from tailrace.sinks.queries.list_traces import ListedTrace
 
 _SHORTEST_PREFIX = 8
+_WHOLE_ID = 32
+_FOLLOWED_PREFIX = 16
+"""Digits while following: ids that are still to come begin with the same time."""
+
 _LONGEST_TEXT = 200
 """Characters of an input that are ever shown in a row."""
 
@@ -39,14 +42,47 @@ COLUMNS = (
 )
 
 
+_TYPICAL = tuple(
+    Cell(text)
+    for text in (
+        "f" * _FOLLOWED_PREFIX,
+        "",
+        "59m",
+        "⊘ cancelled",
+        "59m59s+",
+        "99",
+        "99k",
+        "$0.0123",
+        "",
+    )
+)
+"""What rows to come may hold."""
+
+
 class Listing:
     """Draws rows; the first ones decide the widths of all."""
 
-    def __init__(self, rows: Sequence[ListedTrace], now: datetime, width: int | None) -> None:
-        """Measure the rows; a width of None is a pipe's: full ids, nothing clipped."""
+    def __init__(
+        self,
+        rows: Sequence[ListedTrace],
+        now: datetime,
+        width: int | None,
+        *,
+        more: bool = False,
+    ) -> None:
+        """Measure the rows.
+
+        Args:
+            rows: those that are there now.
+            now: the time from which ages are counted.
+            width: cells in a line; None for a pipe, with full ids and nothing clipped.
+            more: whether others will follow, for which room is kept.
+        """
         self._clipped = width is not None
-        self._digits = prefix_length([row.trace_id for row in rows]) if width else SHORT_ID * 4
-        self._widths = measure(COLUMNS, [self._cells(row, now) for row in rows], width)
+        digits = prefix_length([row.trace_id for row in rows])
+        self._digits = _WHOLE_ID if width is None else max(digits, _FOLLOWED_PREFIX * more)
+        cells = [self._cells(row, now) for row in rows]
+        self._widths = measure(COLUMNS, [*cells, _TYPICAL] if more else cells, width)
 
     def heading(self) -> Text:
         """Return the line of titles."""
