@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -89,8 +90,16 @@ def _copied(value: Any) -> Any:
 
 def input_digest(parts: Mapping[str, bytes | list[bytes]]) -> str:
     """Return the SHA-256 of the canonical input: an object of the arguments, keys sorted."""
-    members = [dumps(name) + b":" + _canonical(parts[name]) for name in sorted(parts)]
+    if len(parts) == 1:
+        ((name, part),) = parts.items()
+        return hashlib.sha256(b"{%b%b}" % (_member(name), _canonical(part))).hexdigest()
+    members = [_member(name) + _canonical(parts[name]) for name in sorted(parts)]
     return hashlib.sha256(b"{" + b",".join(members) + b"}").hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _member(name: str) -> bytes:
+    return dumps(name) + b":"
 
 
 def _canonical(part: bytes | list[bytes]) -> bytes:

@@ -72,15 +72,16 @@ class PartitionTable:
     """
 
     def __init__(self, counts: Mapping[Topic, int]) -> None:
-        self._queues: dict[Topic, Sequence[PartitionQueue]] = {
-            topic: [PartitionQueue(topic, partition) for partition in range(count)]
+        # By suffix: a text keeps its hash, a record would be hashed field by field each time.
+        self._queues: dict[str, Sequence[PartitionQueue]] = {
+            topic.suffix: [PartitionQueue(topic, partition) for partition in range(count)]
             for topic, count in counts.items()
         }
         self._hashes: dict[bytes, int] = {}
 
     def queue_of(self, record: Record) -> PartitionQueue:
         """Return the queue that a record belongs to."""
-        queues = self._queues[record.topic]
+        queues = self._queues[record.topic.suffix]
         if len(queues) == 1:
             return queues[0]
         return queues[self._hash(record.key) % len(queues)]

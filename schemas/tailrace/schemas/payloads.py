@@ -18,6 +18,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import from_json, to_json
@@ -273,9 +274,15 @@ def externalize_parts(
             text = listed.json
             bodies.extend(listed.bodies)
             reused.extend(listed.reused)
-        members.append(dumps(_escaped_key(name)) + b":" + text)
+        members.append(_member(name) + text)
     whole, large = outline(b"{" + b",".join(members) + b"}")
     return Externalized(whole, (*bodies, *large), tuple(reused))
+
+
+@lru_cache(maxsize=4096)
+def _member(name: str) -> bytes:
+    """Return what stands before a member of an object, escaped."""
+    return dumps(_escaped_key(name)) + b":"
 
 
 def canonical(text: bytes) -> bytes:
