@@ -79,6 +79,11 @@ def test_an_attempt_may_be_written_as_text_and_lie_deeper() -> None:
     assert identify(Trajectory([{"role": "user"}], {"meta": {"trial": "2"}}), grouping).attempt == 2
 
 
+def test_a_field_that_is_no_name_is_refused() -> None:
+    with pytest.raises(LineRefusedError, match="'task_id' has 1,000 characters"):
+        identify(Trajectory([{"role": "user"}], {"task_id": "x" * 1000}), GROUPED)
+
+
 def test_a_field_that_is_missing_is_named() -> None:
     with pytest.raises(LineRefusedError, match="task_id"):
         identify(Trajectory([{"role": "user"}]), GROUPED)

@@ -44,6 +44,8 @@ def test_messages_are_kept_exactly_in_every_form_of_line(messages: list[Message]
         (b'[{"role": 3}]', "message 0 has no role"),
         (b'[{"role": "assistant", "tool_calls": {}}]', "tool_calls of message 0 are an object"),
         (b'[{"role": "assistant", "tool_calls": [{}]}]', "without a function name"),
+        (b'[{"role": "%s"}]' % (b"r" * 300), "message 0 has a name of 300 characters"),
+        (b'[{"role": "tool", "name": "%s"}]' % (b"n" * 300), "a name of 300 characters"),
         (b'[{"role": "user", "content": "\\ud800"}]', "half a surrogate pair"),
         (b'[{"role": "user", "content": NaN}]', "NaN is no JSON"),
         (b'[{"role": "user", "content": 1e999}]', "1e999 is too large"),

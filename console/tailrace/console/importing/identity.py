@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tailrace.console.importing.errors import LineRefusedError
-from tailrace.console.importing.trajectory import member
+from tailrace.console.importing.trajectory import MAX_NAME, member
 
 if TYPE_CHECKING:
     from tailrace.console.importing.trajectory import Trajectory
@@ -95,6 +95,8 @@ def _value(fields: dict[str, Any], path: str) -> str | int | float:
         found = member(found, name)
     if isinstance(found, bool) or not isinstance(found, str | int | float):
         raise LineRefusedError(f"there is no text or number in its field {path!r}")
+    if len(str(found)) > MAX_NAME:
+        raise LineRefusedError(f"its field {path!r} has {len(str(found)):,} characters")
     return found
 
 

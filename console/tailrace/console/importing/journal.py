@@ -23,6 +23,7 @@ from tailrace.console.importing.outcome import (
     question,
 )
 from tailrace.console.importing.pairing import ModelCall, Pairing, ToolCall, parsed_text
+from tailrace.console.importing.trajectory import MAX_NAME
 from tailrace.schemas.events import Event, RunCompleted, RunFields, RunStarted, StepCompleted
 from tailrace.schemas.payloads import (
     MAX_BODY_BYTES,
@@ -137,7 +138,7 @@ class _Journal:
             StepCompleted(
                 **self._common(),
                 **self._step(MODEL_STEP, "llm", "read"),
-                model=model if isinstance(model, str) else "",
+                model=model[:MAX_NAME] if isinstance(model, str) else "",
                 input=given.text,
                 input_digest=_digest({"messages": before}),
                 output=answer.text,
@@ -170,14 +171,15 @@ class _Journal:
         attributes = {**self.source, TRANSCRIPT: transcript.text, **oddities(pairing)}
         if wanted.json != b"null":
             attributes["expected"] = wanted.text
-        if "reward" in self.trajectory.fields:
-            attributes["reward"] = dumps(self.trajectory.fields["reward"]).decode()
+        reward = self._kept(self.trajectory.fields.get("reward"))
+        if reward.json != b"null":
+            attributes["reward"] = reward.text
         self.events.append(
             RunCompleted(
                 **self._common(),
                 name=self.run.component,
                 output=output.text,
-                bodies=_hashes(output, transcript, wanted),
+                bodies=_hashes(output, transcript, wanted, reward),
                 last_seq=len(self.events),
                 not_replayable="it was recorded elsewhere: the code that ran is not known",
                 run_steps=steps,

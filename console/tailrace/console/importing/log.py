@@ -7,7 +7,7 @@ the archive sink has not stored yet. Where no ClickHouse answers, all of `runs` 
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -114,16 +114,19 @@ async def open_log(
     """
     options = kafka_options(kafka)
     topics = topic_prefix() if prefix is None else prefix
-    deployments = await registered_deployments(options, topics)
-    client = await asyncio.to_thread(_client, clickhouse)
-    first = {} if client is None else await _stored_up_to(options, topics)
-    in_log = await ended_runs(options, topics, first)
-    sender = KafkaSender(options, prefix=topics)
-    await asyncio.to_thread(sender.open, OPEN_TIMEOUT_S)
-    try:
-        writer = JournalWriter(sender)
+    async with AsyncExitStack() as held:
+        deployments = await registered_deployments(options, topics)
+        client = await asyncio.to_thread(_client, clickhouse)
+        first: Mapping[int, int] = {}
+        if client is not None:
+            held.callback(client.close)
+            first = await _stored_up_to(options, topics)
+        in_log = await ended_runs(options, topics, first)
+        sender = KafkaSender(options, prefix=topics)
+        await asyncio.to_thread(sender.open, OPEN_TIMEOUT_S)
+        held.push_async_callback(asyncio.to_thread, sender.close, CLOSE_TIMEOUT_S)
         yield LogDestination(
-            writer,
+            JournalWriter(sender),
             in_log=in_log,
             deployments=deployments,
             client=client,
@@ -131,18 +134,18 @@ async def open_log(
                 map(latest, WRITTEN_RECORDS), prefix=topics, options=options
             ),
         )
-    finally:
-        await asyncio.to_thread(sender.close, CLOSE_TIMEOUT_S)
-        if client is not None:
-            client.close()
 
 
 def _client(url: str | None) -> Client | None:
     """Return a client of a ClickHouse that can be asked for stored runs, None if there is none."""
     try:
         client = connect(url)
+    except (NoEndpointError, ClickHouseUnreachableError):
+        return None
+    try:
         stored_runs(client, [])
-    except (NoEndpointError, ClickHouseUnreachableError, NotMigratedError):
+    except (ClickHouseUnreachableError, NotMigratedError):
+        client.close()
         return None
     return client
 

@@ -28,6 +28,9 @@ _KINDS: Mapping[type, str] = {
 Format = Literal["auto", "openai", "tau"]
 Message = dict[str, Any]
 
+MAX_NAME = 256
+"""Characters of a role's or a tool's name: they stand in events as they are."""
+
 _LIST_KEYS = {"openai": ("messages",), "tau": ("traj",), "auto": ("messages", "traj")}
 
 
@@ -111,14 +114,23 @@ def _check(value: Any, place: int) -> None:
     role = message.get("role")
     if not isinstance(role, str) or not role:
         raise LineRefusedError(f"message {place} has no role")
+    for what in (role, message.get("name"), member(message.get("function_call"), "name")):
+        _check_name(what, place)
     calls = message.get("tool_calls")
     if calls is None:
         return
     if not isinstance(calls, list):
         raise LineRefusedError(f"the tool_calls of message {place} are {_kind(calls)}, not a list")
     for call in cast("list[Any]", calls):
-        if not isinstance(member(member(call, "function"), "name"), str):
+        name = member(member(call, "function"), "name")
+        if not isinstance(name, str):
             raise LineRefusedError(f"message {place} calls a tool without a function name")
+        _check_name(name, place)
+
+
+def _check_name(name: Any, place: int) -> None:
+    if isinstance(name, str) and len(name) > MAX_NAME:
+        raise LineRefusedError(f"message {place} has a name of {len(name):,} characters")
 
 
 def member(value: Any, name: str) -> Any:
