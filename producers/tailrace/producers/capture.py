@@ -1,7 +1,8 @@
 """Values of the agent to JSON, at once: nothing of them is kept, used up or raised.
 
 What JSON cannot hold is recorded as `{"$repr": "..."}`, addresses left out, so that the same object
-reads the same in every process. A set is sorted; a generator is not run.
+reads the same in every process. A set is sorted; whatever has a `__next__` is left alone, for
+serializing it would use it up.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import re
 from functools import lru_cache
-from types import GeneratorType
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import to_json
@@ -23,8 +23,6 @@ REPR = "$repr"
 _REPR_CHARACTERS = 4096
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _PLAIN = frozenset({str, int, float, bool, type(None), bytes})
-# An iterator that pydantic puts into a model's lazy field: serializing it would use it up.
-_LAZY = "ValidatorIterator"
 
 
 def json_of(value: Any) -> bytes:
@@ -56,7 +54,7 @@ def _needs_care(value: Any) -> bool:
             if type(item) not in _PLAIN and _needs_care(item):
                 return True
         return False
-    if isinstance(value, (set, frozenset, GeneratorType)) or kind.__name__ == _LAZY:
+    if isinstance(value, (set, frozenset)) or hasattr(kind, "__next__"):
         return True
     held = getattr(value, "__dict__", None)
     return isinstance(held, dict) and _holds_lazy(cast("dict[str, Any]", held))
@@ -64,7 +62,7 @@ def _needs_care(value: Any) -> bool:
 
 def _holds_lazy(fields: dict[str, Any]) -> bool:
     return any(
-        isinstance(item, (GeneratorType, set, frozenset)) or type(item).__name__ == _LAZY
+        isinstance(item, (set, frozenset)) or hasattr(type(item), "__next__")
         for item in fields.values()
     )
 
@@ -74,7 +72,7 @@ def _copied(value: Any) -> Any:
     copied = value
     if type(value) in _PLAIN:
         pass
-    elif isinstance(value, GeneratorType) or type(value).__name__ == _LAZY:
+    elif hasattr(type(value), "__next__"):
         copied = _mark(value)
     elif isinstance(value, dict):
         copied = {key: _copied(item) for key, item in cast("dict[Any, Any]", value).items()}

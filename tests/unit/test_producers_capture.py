@@ -1,0 +1,125 @@
+"""Values to JSON: whatever an agent passes is recorded, and nothing of it is used up or raised."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from tailrace.producers.capture import input_digest, json_of
+from tailrace.schemas.payloads import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(st.characters())
+    | st.binary()
+    | st.floats(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text() | st.integers(), inner, max_size=3)
+        | st.tuples(inner, inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+def test_every_value_becomes_json(value: Any) -> None:
+    json.loads(json_of(value))
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(),
+        lambda i: st.lists(i) | st.dictionaries(st.text() | st.just("$body"), i),
+    )
+)
+def test_json_values_are_recorded_as_they_are(value: Any) -> None:
+    assert resolve(json_of(value).decode(), {}) == value
+
+
+@given(st.sets(st.text()))
+def test_a_set_reads_the_same_in_every_process(value: set[str]) -> None:
+    assert json_of(value) == json_of(set(sorted(value, reverse=True)))
+    assert set(json.loads(json_of(value))) == value
+
+
+class Model(BaseModel):
+    name: str
+    at: datetime
+
+
+@dataclass
+class Held:
+    numbers: Iterator[int]
+    tags: set[str] = field(default_factory=lambda: {"b", "a"})
+
+
+class Hostile:
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+
+def test_models_and_dataclasses_are_recorded_by_field() -> None:
+    model = Model(name="Ada", at=datetime(2026, 1, 2, tzinfo=UTC))
+    assert json.loads(json_of(model)) == {"name": "Ada", "at": "2026-01-02T00:00:00Z"}
+    held = Held(number for number in range(2))
+    recorded = json.loads(json_of([held]))[0]
+    assert recorded["tags"] == ["a", "b"]
+    assert "generator" in recorded["numbers"]["$repr"]
+    assert list(held.numbers) == [0, 1]
+
+
+def test_what_json_cannot_hold_is_its_repr_without_an_address() -> None:
+    assert "0x" not in json_of(object()).decode()
+    assert json_of(object()) == json_of(object())
+    assert json.loads(json_of(Hostile())) == {"$repr": "<Hostile whose repr fails>"}
+    assert json.loads(json_of({"a": Hostile()})) == {"a": {"$repr": "<Hostile whose repr fails>"}}
+
+
+def test_a_value_that_holds_itself_is_recorded() -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+    assert json.loads(json_of(loop)) == {"$repr": "[[...]]"}
+
+
+def test_a_deep_value_is_recorded() -> None:
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    json.loads(json_of(deep))
+
+
+def test_a_coroutine_and_an_iterator_are_left_alone() -> None:
+    async def answer() -> int:
+        return 7
+
+    pending, numbers = answer(), iter([1, 2])
+    assert "coroutine" in json_of({"pending": pending, "numbers": numbers}).decode()
+    assert asyncio.run(pending) == 7
+    assert list(numbers) == [1, 2]
+
+
+@given(
+    st.dictionaries(
+        st.text(), st.integers() | st.text() | st.dictionaries(st.text(), st.integers())
+    )
+)
+def test_a_digest_does_not_depend_on_the_order_of_arguments_or_keys(given_: dict[str, Any]) -> None:
+    parts: dict[str, bytes | list[bytes]] = {name: json_of(value) for name, value in given_.items()}
+    turned: dict[str, bytes | list[bytes]] = {
+        name: json_of(dict(reversed(value.items())) if isinstance(value, dict) else value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType] - made above
+        for name, value in reversed(given_.items())
+    }
+    assert input_digest(parts) == input_digest(turned)
