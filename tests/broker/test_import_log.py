@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -199,6 +202,25 @@ def test_a_run_that_was_published_in_part_is_published_again_with_the_same_bytes
     assert len(events) == len(run.events) + 2
     assert {event.seq: event for event in events} == {event.seq: event for event in run.events}
     assert all(event in run.events for event in events)
+
+
+def test_an_import_that_is_killed_is_completed_by_the_next_one(log: Log, tmp_path: Path) -> None:
+    lines = [small_talk(task, trial) for task in range(200) for trial in range(3)]
+    path = write_lines(tmp_path / "a.jsonl", lines)
+    command = [sys.executable, "-c", "from tailrace.console.cli import main; main()"]
+    killed = subprocess.Popen([*command, "import", str(path), "--component", "airline", *GROUPED])
+    deadline = time.monotonic() + TIMEOUT_S
+    while not log.records(RUNS):
+        assert time.monotonic() < deadline
+    killed.kill()
+    killed.wait(TIMEOUT_S)
+    assert import_file(path) == 0
+    records = [*log.records(RUNS), *log.records(STEPS)]
+    found = {(record["run_id"], record["seq"]): record for record in records}
+    assert len(found) == 7 * len(lines)
+    # What lies there twice is the same, and a run that had ended was not published again.
+    assert all(record == found[record["run_id"], record["seq"]] for record in records)
+    assert sum(record["last_seq"] is not None for record in records) == len(lines)
 
 
 async def store() -> None:
