@@ -155,7 +155,7 @@ def _show(*words: str) -> None:
 def _sink() -> Generator[None]:
     """Run `tailrace sink` beside us, unless the stack runs one."""
     status: dict[str, Any] = json.loads(_quiet("status", "--json"))
-    if "sink" in json.dumps(status):
+    if "sink" in status["pids"]:
         yield
         return
     log = Path(os.environ["TAILRACE_DATA"]) / "sink.log"
