@@ -46,7 +46,8 @@ def _end_supervisor(folder: DataFolder) -> str:
     if is_alive(supervisor):
         os.kill(supervisor.pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_TIMEOUT_S
-    while folder.is_running():
+    # The lock is free a little before its holder is gone, and a caller may count on both.
+    while folder.is_running() or is_alive(supervisor):
         if time.monotonic() > deadline:
             stop_process(supervisor, 0)
             _end_members(read_record(folder.record) or record)
