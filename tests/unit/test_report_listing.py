@@ -114,6 +114,8 @@ def test_ids_are_as_short_as_they_can_be_told_apart() -> None:
     [
         (None, ""),
         ('{"question": "Hi"}', "Hi"),
+        ('{"earlier": [{"role": "user", "content": "U"}], "question": "Hi", "by": "x"}', "Hi"),
+        ('{"model": "m", "messages": [{"role": "user", "content": "U"}]}', "U"),
         ('{"a": 1, "b": 2}', '{"a": 1, "b": 2}'),
         ('[{"role": "system", "content": "S"}, {"role": "user", "content": "U"}]', "U"),
         ('{"$body": "' + "ab" * 32 + '"}', "<large>"),

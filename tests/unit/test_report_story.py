@@ -109,6 +109,19 @@ def test_child_runs_stand_under_the_step_that_called_them() -> None:
     )
 
 
+def test_what_a_child_run_returned_is_not_read_again_as_a_tools_result() -> None:
+    parent = Journal(ROOT).started()
+    parent.step("chat", {"messages": [HELLO]}, ASKS, step_kind="llm")
+    child = Journal(CHILD, "find_order", root_run_id=ROOT, parent_run_id=ROOT)
+    child.clock = parent.clock
+    child.started({"order_id": "A-17"}).completed({"at": "Bonn", "late": True})
+    parent.clock = child.clock
+    parent.step("chat", {"messages": [HELLO, ASKS, FOUND]}, SAYS, step_kind="llm", step_key="c#1")
+    text = told([*child.events, *parent.completed().events])
+    assert text.count("Bonn") == 2
+    assert text.index("run find_order") < text.index("It is in Bonn and late.")
+
+
 def test_errors_show_type_message_and_the_last_lines_of_the_stack() -> None:
     stack = "Traceback (most recent call last):\n" + "".join(
         f'  File "a.py", line {n}, in f{n}\n    g{n}()\n' for n in range(9)

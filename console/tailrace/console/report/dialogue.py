@@ -60,9 +60,13 @@ class Dialogue:
         if given is not None and (name, canonical(given)) not in self._calls:
             details.append(Detail("in", value_text(given)))
         if answered is not None:
-            self._results.add(canonical(answered))
+            self.shown(answered)
             details.append(Detail("out", value_text(answered)))
         return tuple(details)
+
+    def shown(self, result: Any) -> None:
+        """Take a result as shown: a message that repeats it is left out."""
+        self._results.add(canonical(result))
 
     def rest(self, transcript: Any) -> tuple[Detail, ...]:
         """Return what a whole conversation holds beyond what the model calls have shown."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from tailrace.console.report.assembly import Run, Step
+    from tailrace.console.report.tree import Run, Step
     from tailrace.schemas.events import Event
 
 _RUN_TOTALS = (

@@ -8,7 +8,7 @@ from tailrace.console.report.outline import Detail
 from tailrace.schemas.events import RunCancelled, RunFailed, StepCancelled, StepFailed
 
 if TYPE_CHECKING:
-    from tailrace.console.report.assembly import RunEnd, StepEnd
+    from tailrace.console.report.tree import RunEnd, StepEnd
 
 STACK_LINES = 6
 """Lines of a stack that are told unless all are; the last ones, for they name the place."""

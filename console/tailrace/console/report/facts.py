@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from tailrace.console.report.assembly import Run, Step
+    from tailrace.console.report.tree import Run, Step
 
 SHORT_ID = 12
 """Digits of an id or digest that are shown where it only has to be recognised."""

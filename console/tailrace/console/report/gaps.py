@@ -10,7 +10,7 @@ from tailrace.console.report.facts import SHORT_ID
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tailrace.console.report.assembly import Run
+    from tailrace.console.report.tree import Run
 
 _NAMED = 3
 """Missing bodies that are named; more are counted."""

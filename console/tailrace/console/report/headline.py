@@ -11,7 +11,7 @@ from tailrace.console.report.amounts import plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tailrace.console.report.assembly import Run
+    from tailrace.console.report.tree import Run
 
 
 def headline(trace_id: str, roots: Sequence[Run], width: int) -> Text:

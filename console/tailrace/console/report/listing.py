@@ -144,15 +144,19 @@ class _Elsewhere(Mapping[str, str]):
 
 
 def input_text(text: str | None) -> str:
-    """Return the first words of what a run was given: the text itself where there is only one."""
+    """Return the first words of what a run was given: what a user says in it, else its first text.
+
+    Text beyond 200 characters is left out, and so is the rest of an object that holds a text.
+    """
     value = recorded(text, _Elsewhere())
-    messages = messages_in(value)
+    given = as_object(value) or {}
+    texts = [item for item in given.values() if isinstance(item, str) and item]
+    messages = messages_in(given.get("messages", value if not texts else None))
     if messages:
         spoken = next((m for m in messages if m.role == "user"), messages[0])
         return spoken.text[:_LONGEST_TEXT]
-    texts = list((as_object(value) or {}).values())
-    if len(texts) == 1:
-        value = texts[0]
+    if texts:
+        return texts[0][:_LONGEST_TEXT]
     return "" if value is None else value_text(value)[:_LONGEST_TEXT]
 
 

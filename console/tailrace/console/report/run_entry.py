@@ -12,9 +12,9 @@ from tailrace.console.report.signs import Sign, sign_of
 from tailrace.console.report.values import recorded, value_text
 
 if TYPE_CHECKING:
-    from tailrace.console.report.assembly import Run
     from tailrace.console.report.dialogue import Dialogue
     from tailrace.console.report.telling import Telling
+    from tailrace.console.report.tree import Run
 
 TRANSCRIPT = "transcript"
 """The attribute in which an imported run keeps its whole conversation, by reference."""

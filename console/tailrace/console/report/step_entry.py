@@ -13,9 +13,9 @@ from tailrace.console.report.values import recorded
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tailrace.console.report.assembly import Run, Step
     from tailrace.console.report.dialogue import Dialogue
     from tailrace.console.report.telling import Telling
+    from tailrace.console.report.tree import Run, Step
 
 _MODEL_CALL = "llm"
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tailrace.console.report.assembly import Run, Step
 from tailrace.console.report.dialogue import Dialogue
 from tailrace.console.report.run_entry import ending_entry, run_entry
 from tailrace.console.report.step_entry import step_entry
+from tailrace.console.report.tree import Run, Step
+from tailrace.console.report.values import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,10 @@ class _Part:
     """A run, a step, or None for what was said at the end of the run."""
     run: Run
     dialogue: Dialogue
+    """Of the run."""
     place: list[Entry]
+    around: Dialogue | None = None
+    """Of the run that started it, which may read its output as a tool's result."""
 
 
 def tell(roots: Sequence[Run], telling: Telling) -> list[Entry]:
@@ -50,7 +54,7 @@ def tell(roots: Sequence[Run], telling: Telling) -> list[Entry]:
             waiting.append(_Part(None, part.run, part.dialogue, entry.children))
         for child in sorted((*node.steps, *node.runs), key=_began, reverse=True):
             if isinstance(child, Run):
-                waiting.append(_Part(child, child, Dialogue(), entry.children))
+                waiting.append(_Part(child, child, Dialogue(), entry.children, part.dialogue))
             else:
                 waiting.append(_Part(child, part.run, part.dialogue, entry.children))
     return entries
@@ -60,6 +64,9 @@ def _entry(part: _Part, telling: Telling) -> Entry | None:
     if part.node is None:
         return ending_entry(part.run, part.dialogue, telling)
     if isinstance(part.node, Run):
+        end = part.node.end
+        if part.around is not None and end is not None and end.output is not None:
+            part.around.shown(recorded(end.output, telling.bodies))
         return run_entry(part.node, telling)
     return step_entry(part.node, part.run, part.dialogue, telling)
 
