@@ -17,8 +17,9 @@ def command(
 ) -> None:
     """Create or update the tables in ClickHouse.
 
-    Safe to run twice and by several processes at once. `tailrace sink` does it as well when it
-    starts. The database is $TAILRACE_DATABASE, else `tailrace`.
+    Safe to run twice and by several processes at once. `tailrace sink` does
+    it as well when it starts. The database is $TAILRACE_DATABASE, else
+    `tailrace`.
     """
     client = connect()
     database = client.database

@@ -40,8 +40,9 @@ def command(
 ) -> None:
     """Store the log in ClickHouse, each record once, until Ctrl-C or SIGTERM.
 
-    Brings the tables up to date first. Any number of these may run at once: they share the
-    partitions. What is not stored when it stops is stored by the next one.
+    Brings the tables up to date first. Any number of these may run at once:
+    they share the partitions. What is not stored when it stops is stored by
+    the next one.
     """
     if no_migrate:
         _require_migrated()

@@ -50,8 +50,9 @@ def command(
 ) -> None:
     """List executions, the newest first (last, with --follow).
 
-    Until the stream processors exist, all is told from the stored events alone: an execution that
-    has not ended is open, however long ago it began, and `took` says for how long.
+    Until the stream processors exist, all is told from the stored events
+    alone: an execution that has not ended is open, however long ago it
+    began, and `took` says for how long.
     """
     wanted = TraceFilter(
         component=component or "",

@@ -39,8 +39,8 @@ def command(
 ) -> None:
     """Show one trace: executions, runs, steps, what was said, and what is missing.
 
-    A model call shows the messages that it added to the conversation. Long texts are folded; --full
-    shows all of them.
+    A model call shows the messages that it added to the conversation. Long
+    texts are folded; --full shows all of them.
     """
     screen = Screen(width)
     client = connect()
