@@ -1,4 +1,4 @@
-"""A journal read back from a real broker: every record of every topic that a client writes."""
+"""A journal read back, from a real broker or from memory, and looked at as wide records."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tailrace.schemas.topics import BODIES, RUNS, STEPS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tailrace.producers.testing import Journal
     from tailrace.schemas.topics import Topic
 
 _TIMEOUT_S = 60
@@ -79,3 +80,19 @@ def assert_whole(events: Sequence[dict[str, Any]]) -> None:
         assert run[0]["kind"] == "run_started"
         assert run[-1]["last_seq"] == len(run) - 1
         assert set(run[-1]["children"]) <= runs.keys()
+
+
+def of_kind(journal: Journal, kind: str) -> list[dict[str, Any]]:
+    """Return a memory journal's events of a kind as wide records."""
+    return [event.flatten() for event in journal.events if event.kind == kind]
+
+
+def only(journal: Journal, kind: str) -> dict[str, Any]:
+    """Return the one event of a kind."""
+    (event,) = of_kind(journal, kind)
+    return event
+
+
+def keys(journal: Journal) -> list[str]:
+    """Return the keys of the completed steps, in the order of completion."""
+    return [each["step_key"] for each in of_kind(journal, "step_completed")]

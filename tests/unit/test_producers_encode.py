@@ -63,6 +63,7 @@ def test_fields_left_out_take_the_schemas_defaults(record: dict[str, Any], left:
     bodies=st.lists(st.text(), max_size=3),
 )
 def test_a_completed_step_of_ready_pieces_is_encoded_as_fastavro_does(
+    *,
     record: dict[str, Any],
     ts: int,
     duration: int,

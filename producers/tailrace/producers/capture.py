@@ -60,11 +60,13 @@ def _needs_care(value: Any) -> bool:
     return isinstance(held, dict) and _holds_lazy(cast("dict[str, Any]", held))
 
 
+def _uses_up(value: Any) -> bool:
+    """Say whether iterating a value would take something from it."""
+    return hasattr(cast("type[Any]", type(value)), "__next__")
+
+
 def _holds_lazy(fields: dict[str, Any]) -> bool:
-    return any(
-        isinstance(item, (set, frozenset)) or hasattr(type(item), "__next__")
-        for item in fields.values()
-    )
+    return any(isinstance(item, (set, frozenset)) or _uses_up(item) for item in fields.values())
 
 
 def _copied(value: Any) -> Any:
@@ -72,7 +74,7 @@ def _copied(value: Any) -> Any:
     copied = value
     if type(value) in _PLAIN:
         pass
-    elif hasattr(type(value), "__next__"):
+    elif _uses_up(value):
         copied = _mark(value)
     elif isinstance(value, dict):
         copied = {key: _copied(item) for key, item in cast("dict[Any, Any]", value).items()}
