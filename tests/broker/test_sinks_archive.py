@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,17 +23,24 @@ from support.log_sinks import (
     running_sink,
     spawn_sink,
 )
-from tailrace.schemas.catalog import latest
+from support.waiting import wait_until
+from tailrace.schemas.catalog import Schema, latest
+from tailrace.schemas.schema_log import publish_missing
 from tailrace.schemas.wire import encode
 from tailrace.sinks.archive.log_identity import AnotherLogError
 from tailrace.sinks.clickhouse import NotMigratedError, ask, connect, tell
 from tailrace.sinks.queries.count_events import count_events
 from tailrace.sinks.queries.dead_letters import list_dead_letters
-from tailrace.sinks.sink import MissingTopicsError, SinkOptions, lag, run_sink, wait_until_stored
+from tailrace.sinks.sink import (
+    MissingTopicsError,
+    SinkOptions,
+    SinkStats,
+    lag,
+    run_sink,
+    wait_until_stored,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from clickhouse_connect.driver.client import Client
 
 EVENT_ID = ("run_id", "seq")
@@ -64,11 +70,8 @@ def stored(options: SinkOptions) -> int:
         client.close()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not await asyncio.to_thread(condition):
-        assert time.monotonic() < deadline, "the condition did not come true in 60 s"
-        await asyncio.sleep(0.02)
+def until_stored(options: SinkOptions, rows: int) -> None:
+    wait_until(lambda: stored(options) >= rows, f"{rows} rows are stored", timeout_s=60)
 
 
 def client_of(options: SinkOptions) -> Client:
@@ -114,10 +117,9 @@ def test_a_sink_that_is_killed_at_random_points_stores_everything_once(
         for portion in (records[start::6] for start in range(6)):
             sink = await asyncio.to_thread(spawn_sink, static)
             try:
-                before = stored(options)
+                enough = stored(options) + chance.randrange(1, len(portion))
                 await write_async(options.kafka, options.prefix, portion)
-                await until(lambda before=before: stored(options) > before)
-                await asyncio.sleep(chance.uniform(0, 0.3))  # the random point is the subject
+                await asyncio.to_thread(until_stored, options, enough)
             finally:
                 sink.kill()
                 await asyncio.to_thread(sink.wait)
@@ -241,3 +243,63 @@ def test_missing_topics_are_named(
     )
     with pytest.raises(MissingTopicsError, match=r"tailrace topics apply|schemas"):
         asyncio.run(run_sink(options, asyncio.Event(), source={}))
+
+
+def test_a_newer_producer_s_events_are_stored_once_its_schema_is_published(
+    options: SinkOptions,
+) -> None:
+    definition = dict(latest("journal_event").definition)
+    later = {"name": "mood", "type": "string", "default": ""}
+    newer = Schema("journal_event", 0, {**definition, "fields": [*definition["fields"], later]})
+    value = encode(newer, {"trace_id": "ab" * 16, "run_id": "cd" * 16, "mood": "fine"})
+    put(options, [*fleet(10), ("runs", b"x", value), *fleet(10)])
+
+    async def publish_late() -> SinkStats:
+        async with running_sink(options) as stats:
+            while not stats.waiting_for_schemas:  # noqa: ASYNC110 - the sink only counts
+                await asyncio.sleep(0)
+            connection = {"bootstrap_servers": options.kafka}
+            await publish_missing([newer], prefix=options.prefix, options=connection)
+            await wait_until_stored(options)
+        return stats
+
+    stats = asyncio.run(publish_late())
+
+    assert stats.dead_letters == 0
+    assert rows_and_identities(options, "events", *EVENT_ID) == (101, 101)
+
+
+def test_an_event_reaches_the_table_within_two_seconds_when_the_log_is_quiet(
+    options: SinkOptions,
+) -> None:
+    async def one_by_one() -> float:
+        assert options.kafka is not None
+        assert options.prefix is not None
+        loop = asyncio.get_running_loop()
+        took: list[float] = []
+        async with running_sink(options):
+            await wait_until_stored(options)
+            for _ in range(5):
+                await write_async(options.kafka, options.prefix, fleet(1))
+                began = loop.time()
+                await wait_until_stored(options)
+                took.append(loop.time() - began)
+        return sorted(took)[2]
+
+    assert asyncio.run(one_by_one()) < 2
+
+
+def test_a_sink_stops_within_its_bound_and_goes_on_where_it_was(options: SinkOptions) -> None:
+    put(options, fleet(500))
+
+    async def stop_at_once() -> float:
+        loop = asyncio.get_running_loop()
+        async with running_sink(options) as stats:
+            while not stats.partitions:  # noqa: ASYNC110 - the sink only counts
+                await asyncio.sleep(0)
+            began = loop.time()
+        return loop.time() - began
+
+    assert asyncio.run(stop_at_once()) < 10
+    asyncio.run(archive(options))
+    assert rows_and_identities(options, "events", *EVENT_ID) == (2500, 2500)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -23,9 +23,13 @@ class ReplyThief:
         self._inserts = 0
         self._address = urlsplit(target)
         self._serving: set[asyncio.Task[None]] = set()
+        self._connections: set[asyncio.Task[Any]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Hand one connection on until either side ends it, or a reply is lost."""
+        this = asyncio.current_task()
+        assert this is not None
+        self._connections.add(this)
         server, back = await asyncio.open_connection(self._address.hostname, self._address.port)
         asked = asyncio.Event()
         tasks = {
@@ -40,13 +44,16 @@ class ReplyThief:
         self._serving -= tasks
         for side in (writer, back):
             side.close()
+            with suppress(OSError):
+                await side.wait_closed()
+        self._connections.discard(this)
 
     async def end(self) -> None:
         """End every connection."""
         tasks = set(self._serving)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._connections, return_exceptions=True)
 
     async def _forth(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: asyncio.Event

@@ -138,6 +138,7 @@ class _Sink:
             await _require_topics(self._admin, names)
             self._log_id = await _cluster_id(self._admin)
             self._client = await asyncio.to_thread(self._open_database)
+            stack.callback(self._client.close)
             writer = Writer(self._client, self._options.patience_s, self._count_retry)
             stack.callback(writer.stop)
             self._store = BlockStore(writer, self._source, self._options.max_rejected_share)
