@@ -23,8 +23,31 @@ if TYPE_CHECKING:
     from tailrace.schemas.events import Event
 
 _WORDS = st.sampled_from(
-    "role content tool_calls function name arguments id type text tool_use tool_result input "
-    "$body $list + $cut size_bytes messages message choices user assistant tool".split()
+    [
+        "role",
+        "content",
+        "tool_calls",
+        "function",
+        "name",
+        "arguments",
+        "id",
+        "type",
+        "text",
+        "tool_use",
+        "tool_result",
+        "input",
+        "$body",
+        "$list",
+        "+",
+        "$cut",
+        "size_bytes",
+        "messages",
+        "message",
+        "choices",
+        "user",
+        "assistant",
+        "tool",
+    ]
 )
 _LEAVES = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | _WORDS
