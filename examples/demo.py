@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
 TAILRACE = Path(sys.executable).parent / "tailrace"
-STOP_S = 20
 COMMAND_S = 120
 INTERRUPTED = 130
 _WITH_CHILD = """
@@ -79,11 +78,9 @@ def _demo(held: ExitStack) -> Counts:
     for variable in ("TAILRACE_KAFKA", "TAILRACE_CLICKHOUSE", "TAILRACE_PREFIX"):
         os.environ.pop(variable, None)
     os.environ |= {"TAILRACE_DATA": folder, "COLUMNS": "80"}
-    with _part("Starting Kafka and ClickHouse in a temporary folder"):
+    with _part("Starting Kafka, ClickHouse and the sink in a temporary folder"):
         held.callback(_down)
         _quiet("up", "--detach")
-        _quiet("topics", "apply")
-        held.enter_context(_sink())
     with _part(f"A fleet: {CONVERSATIONS} customers talk to the example agent, 32 at once"):
         fleet = asyncio.run(_fleet())
         _say_fleet(fleet)
@@ -149,25 +146,6 @@ def _show(*words: str) -> None:
     done = subprocess.run([str(TAILRACE), *words], timeout=COMMAND_S, check=False)
     if done.returncode:
         raise DemoError(f"`tailrace {words[0]}` ended with exit code {done.returncode}")
-
-
-@contextmanager
-def _sink() -> Generator[None]:
-    """Run `tailrace sink` beside us, unless the stack runs one."""
-    status: dict[str, Any] = json.loads(_quiet("status", "--json"))
-    if "sink" in status["pids"]:
-        yield
-        return
-    log = Path(os.environ["TAILRACE_DATA"]) / "sink.log"
-    with log.open("wb") as output:
-        sink = subprocess.Popen([str(TAILRACE), "sink"], stdout=output, stderr=output)
-        try:
-            yield
-            if sink.poll() is not None:
-                raise DemoError(f"the sink ended by itself: {log.read_text().strip()}")
-        finally:
-            sink.terminate()
-            sink.wait(STOP_S)
 
 
 def _down() -> None:

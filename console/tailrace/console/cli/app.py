@@ -8,6 +8,7 @@ imported only when its command is called, so nothing heavy may be imported here.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -33,7 +34,7 @@ class Registered:
 
 
 COMMANDS = (
-    Registered("up", "up", "Start Kafka and ClickHouse on this machine."),
+    Registered("up", "up", "Start Kafka, ClickHouse and the sink on this machine."),
     Registered("status", "status", "Say what runs, where, since when."),
     Registered("down", "down", "Stop what `up` started."),
     Registered("backup", "backup", "Write the data folder to one file."),
@@ -67,7 +68,8 @@ def build_app(arguments: Sequence[str], commands: Sequence[Registered] = COMMAND
             groups[group] = _typer(GROUPS[group])
             app.add_typer(groups[group], name=group)
         function = load(entry) if entry is called else _unloaded
-        (groups[group] if group else app).command(word, short_help=entry.help)(function)
+        register = (groups[group] if group else app).command
+        register(word, help=_paragraphs(function), short_help=entry.help)(function)
     return app
 
 
@@ -96,6 +98,12 @@ def _called(arguments: Sequence[str], commands: Sequence[Registered]) -> Registe
             if entry.words == name:
                 return entry
     return None
+
+
+def _paragraphs(function: Callable[..., None]) -> str | None:
+    """Return the docstring with a line a paragraph, for the terminal to break where it is wide."""
+    text = inspect.getdoc(function)
+    return text and "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
 
 
 def _unloaded() -> None:

@@ -46,16 +46,16 @@ def _show(health: StackHealth) -> None:
             console.print("start it with `tailrace up`")
         return
     table = Table.grid(padding=(0, 2))
-    for name, address in record.addresses.items():
+    for name in record.members:
+        address = record.addresses.get(name, "")
         serves = health.serving.get(name, True)
-        mark = Text("●", style="green" if serves else "red")
         process = record.processes.get(name)
         restarts = record.restarts.get(name, 0)
         table.add_row(
-            mark,
+            Text("●", style="green" if serves else "red"),
             name,
             health.versions.get(name, ""),
-            address if serves else f"{address} does not answer",
+            address if serves else f"{address or name} does not answer",
             f"pid {process.pid}" if process else "",
             f"{restarts} restarts" if restarts else "",
         )

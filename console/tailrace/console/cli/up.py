@@ -31,11 +31,12 @@ def command(
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once it serves.")] = False,
 ) -> None:
-    """Start Kafka and ClickHouse on this machine.
+    """Start Kafka, ClickHouse and the sink on this machine.
 
-    Everything they keep is in the data folder, so a restart goes on where the last one ended, on
-    the same ports if they are still free. A server named by TAILRACE_KAFKA or TAILRACE_CLICKHOUSE
-    is used instead of one of ours. In the foreground, Ctrl-C stops the stack.
+    Topics and tables are made if they are missing. Everything they keep is in the data folder, so a
+    restart goes on where the last one ended, on the same ports if they are still free. A server
+    named by TAILRACE_KAFKA or TAILRACE_CLICKHOUSE is used instead of one of ours. In the
+    foreground, Ctrl-C stops the stack.
     """
     if kafka_port is not None and kafka_port == clickhouse_port:
         raise typer.BadParameter("Kafka and ClickHouse cannot share a port")

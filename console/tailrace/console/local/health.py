@@ -12,6 +12,7 @@ from tailrace.console.local.clickhouse import answers_ping
 from tailrace.console.local.jars import pinned_jars
 from tailrace.console.local.kafka_probe import ask_broker
 from tailrace.console.local.ports import HOST
+from tailrace.console.local.processes import identify
 from tailrace.console.local.record import StackRecord, read_record
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ def examine(folder: DataFolder) -> StackHealth:
             versions["clickhouse"] = _clickhouse_version(ports["clickhouse"])
     uptime_s = 0.0
     if record:
+        for name in set(record.members) - set(record.addresses):
+            process = record.processes[name]
+            serving[name] = identify(process.pid) == process
         started = datetime.fromisoformat(record.started_at)
         uptime_s = (datetime.now(UTC) - started).total_seconds()
     exists = folder.path.is_dir()

@@ -15,6 +15,8 @@ from tailrace.console.local.clickhouse import ClickHouse
 from tailrace.console.local.events import Event, Tell
 from tailrace.console.local.folder import DataFolder
 from tailrace.console.local.kafka import Kafka
+from tailrace.console.local.preparation import tables_step, topics_step
+from tailrace.console.local.sink import sink_dependent
 from tailrace.console.local.stack import Stack
 
 if TYPE_CHECKING:
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 
     from tailrace.console.local.members import Dependent, Member, Step
 
-STEPS: tuple[Callable[[DataFolder], Step], ...] = ()
-DEPENDENTS: tuple[Callable[[DataFolder], Dependent], ...] = ()
+STEPS: tuple[Callable[[DataFolder], Step], ...] = (topics_step, tables_step)
+DEPENDENTS: tuple[Callable[[DataFolder], Dependent], ...] = (sink_dependent,)
 
 GIVEN_BY = {"kafka": "TAILRACE_KAFKA", "clickhouse": "TAILRACE_CLICKHOUSE"}
 """The variable that names a server of the user's own, for each server of a stack."""

@@ -36,6 +36,12 @@ class StackRecord:
     restarts: Mapping[str, int] = field(default_factory=dict[str, int])
     """How often each member was started again since the stack started."""
 
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Every server and worker of the stack, the servers first."""
+        workers = [name for name in self.processes if name != "supervisor"]
+        return tuple(dict.fromkeys([*self.addresses, *workers]))
+
     def write(self, path: Path) -> None:
         """Replace the file in one step: a reader sees the old state or this one."""
         document: dict[str, Any] = {
