@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+from tailrace.console.report.chains import Chains
 from tailrace.console.report.dialogue import Dialogue
 
 if TYPE_CHECKING:
@@ -26,14 +28,20 @@ FOUND = {"role": "tool", "tool_call_id": "c1", "name": "find_order", "content": 
 REPLY = {"role": "assistant", "content": "It is in Bonn."}
 
 
-def read(details: tuple[Detail, ...] | None) -> list[str]:
-    assert details is not None
+def said(dialogue: Dialogue, given: Any, answered: Any) -> list[str]:
+    """Read out what a model call adds, given this input."""
+    messages = Chains({}).messages(json.dumps(given))
+    assert messages is not None
+    return read(dialogue.model_call(messages, answered))
+
+
+def read(details: tuple[Detail, ...]) -> list[str]:
     return [f"{detail.label}: {detail.text}" for detail in details]
 
 
 def test_each_call_shows_only_what_it_adds_and_a_result_is_shown_once() -> None:
     dialogue = Dialogue()
-    assert read(dialogue.model_call({"messages": [SYSTEM, HELLO]}, ASKS)) == [
+    assert said(dialogue, {"messages": [SYSTEM, HELLO]}, ASKS) == [
         "system: Be kind.",
         "user: Where is A-17?",
         'assistant: → find_order(order_id="A-17")',
@@ -41,15 +49,15 @@ def test_each_call_shows_only_what_it_adds_and_a_result_is_shown_once() -> None:
     assert read(dialogue.tool_call("find_order", {"order_id": "A-17"}, {"at": "Bonn"})) == [
         'out: at: "Bonn"',
     ]
-    assert read(dialogue.model_call({"messages": [SYSTEM, HELLO, ASKS, FOUND]}, REPLY)) == [
+    assert said(dialogue, {"messages": [SYSTEM, HELLO, ASKS, FOUND]}, REPLY) == [
         "assistant: It is in Bonn.",
     ]
 
 
 def test_a_result_that_no_step_has_shown_is_read_in_the_conversation() -> None:
     dialogue = Dialogue()
-    dialogue.model_call([SYSTEM, HELLO], ASKS)
-    assert read(dialogue.model_call([SYSTEM, HELLO, ASKS, FOUND], REPLY)) == [
+    said(dialogue, [SYSTEM, HELLO], ASKS)
+    assert said(dialogue, [SYSTEM, HELLO, ASKS, FOUND], REPLY) == [
         'tool: find_order = {"at": "Bonn"}',
         "assistant: It is in Bonn.",
     ]
@@ -64,17 +72,17 @@ def test_a_tool_call_that_no_message_asked_for_shows_its_input() -> None:
 def test_two_conversations_in_one_run_are_told_apart() -> None:
     dialogue = Dialogue()
     planner = [{"role": "system", "content": "Plan."}, HELLO]
-    dialogue.model_call(planner, {"role": "assistant", "content": "1"})
-    dialogue.model_call([SYSTEM, HELLO], {"role": "assistant", "content": "a"})
+    said(dialogue, planner, {"role": "assistant", "content": "1"})
+    said(dialogue, [SYSTEM, HELLO], {"role": "assistant", "content": "a"})
     more = [*planner, {"role": "assistant", "content": "1"}, {"role": "user", "content": "go on"}]
-    assert read(dialogue.model_call(more, "2")) == ["user: go on", "assistant: 2"]
+    assert said(dialogue, more, "2") == ["user: go on", "assistant: 2"]
 
 
 def test_a_conversation_that_was_cut_back_says_where_it_goes_on() -> None:
     dialogue = Dialogue()
-    dialogue.model_call([SYSTEM, HELLO], REPLY)
+    said(dialogue, [SYSTEM, HELLO], REPLY)
     rewritten = [SYSTEM, {"role": "user", "content": "In short: A-17?"}]
-    assert read(dialogue.model_call(rewritten, "Bonn")) == [
+    assert said(dialogue, rewritten, "Bonn") == [
         "…: goes on after message 1",
         "user: In short: A-17?",
         "assistant: Bonn",
@@ -83,7 +91,7 @@ def test_a_conversation_that_was_cut_back_says_where_it_goes_on() -> None:
 
 def test_a_history_that_is_not_stored_is_named_and_what_was_added_is_read() -> None:
     chain: dict[str, Any] = {"messages": {"$list": "ab" * 32, "+": [HELLO]}}
-    assert read(Dialogue().model_call(chain, REPLY)) == [
+    assert said(Dialogue(), chain, REPLY) == [
         "earlier: <body abababababab is not stored>",
         "user: Where is A-17?",
         "assistant: It is in Bonn.",
@@ -107,7 +115,7 @@ def test_content_in_parts_and_responses_of_providers_are_read() -> None:
         "content": [{"type": "tool_result", "tool_use_id": "u1", "content": "a cat"}],
     }
     response = {"id": "r1", "choices": [{"message": REPLY}]}
-    assert read(Dialogue().model_call([parts, use, result], response)) == [
+    assert said(Dialogue(), [parts, use, result], response) == [
         "user: Look:\n[image_url]",
         "assistant: → zoom(by=2)",
         "tool: a cat",
@@ -116,11 +124,11 @@ def test_content_in_parts_and_responses_of_providers_are_read() -> None:
 
 
 def test_a_call_without_messages_is_no_conversation() -> None:
-    assert Dialogue().model_call({"prompt": "x", "question": "y"}, "z") is None
+    assert Chains({}).messages('{"prompt": "x", "question": "y"}') is None
 
 
 def test_an_answer_that_is_no_message_is_shown_as_a_value() -> None:
-    assert read(Dialogue().model_call([HELLO], {"score": 3})) == [
+    assert said(Dialogue(), [HELLO], {"score": 3}) == [
         "user: Where is A-17?",
         "out: score: 3",
     ]
@@ -128,4 +136,4 @@ def test_an_answer_that_is_no_message_is_shown_as_a_value() -> None:
 
 def test_broken_arguments_are_shown_as_they_are() -> None:
     broken = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{"}}, 7]}
-    assert read(Dialogue().model_call([HELLO], broken))[1:] == ['assistant: → f("{")', ": → ?()"]
+    assert said(Dialogue(), [HELLO], broken)[1:] == ['assistant: → f("{")', ": → ?()"]

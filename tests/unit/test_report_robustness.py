@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from support.traces import NOON, TRACE, Journal
 from tailrace.console.report.assembly import assemble
+from tailrace.console.report.chains import Chains
 from tailrace.console.report.dialogue import Dialogue
 from tailrace.console.report.document import document
 from tailrace.console.report.listing import input_text
@@ -22,33 +23,11 @@ from tailrace.console.report.values import value_text
 if TYPE_CHECKING:
     from tailrace.schemas.events import Event
 
-_WORDS = st.sampled_from(
-    [
-        "role",
-        "content",
-        "tool_calls",
-        "function",
-        "name",
-        "arguments",
-        "id",
-        "type",
-        "text",
-        "tool_use",
-        "tool_result",
-        "input",
-        "$body",
-        "$list",
-        "+",
-        "$cut",
-        "size_bytes",
-        "messages",
-        "message",
-        "choices",
-        "user",
-        "assistant",
-        "tool",
-    ]
-)
+_MESSAGE_KEYS = ["role", "content", "tool_calls", "function", "name", "arguments", "id", "type"]
+_REFERENCES = ["$body", "$list", "+", "$cut", "size_bytes", "ab" * 32]
+_PARTS = ["text", "tool_use", "tool_result", "input", "messages", "message", "choices"]
+_ROLES = ["user", "assistant", "tool"]
+_WORDS = st.sampled_from([*_MESSAGE_KEYS, *_REFERENCES, *_PARTS, *_ROLES])
 _LEAVES = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | _WORDS
 )
@@ -64,10 +43,11 @@ _ODD: st.SearchStrategy[Any] = st.recursive(
 def test_any_value_can_be_a_model_calls_or_a_tools(calls: list[tuple[Any, Any]]) -> None:
     dialogue = Dialogue()
     for given_, answered in calls:
-        dialogue.model_call(given_, answered)
+        messages = Chains({"ab" * 32: json.dumps(answered)}).messages(json.dumps(given_))
+        dialogue.model_call(messages or (), answered)
         dialogue.tool_call("a", given_, answered)
         value_text(given_)
-    dialogue.rest(calls[0][0] if calls else None)
+        dialogue.rest(messages or ())
 
 
 @given(_ODD | st.text().map(lambda text: text))

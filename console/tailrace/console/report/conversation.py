@@ -47,7 +47,7 @@ def common_start(before: Sequence[Message], after: Sequence[Message]) -> int:
     """Return how many messages both conversations start with."""
     same = 0
     for old, new in zip(before, after, strict=False):
-        if old != new:
+        if old is not new and old != new:
             break
         same += 1
     return same

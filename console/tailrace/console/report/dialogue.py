@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from tailrace.console.report.conversation import common_start, messages_in, replies_in
+from tailrace.console.report.conversation import common_start, replies_in
 from tailrace.console.report.messages import Message, canonical
 from tailrace.console.report.outline import Detail
 from tailrace.console.report.values import call_text, value_text
@@ -32,11 +32,8 @@ class Dialogue:
         self._calls: set[tuple[str, str]] = set()
         self._results: set[str] = set()
 
-    def model_call(self, given: Any, answered: Any) -> tuple[Detail, ...] | None:
-        """Return the messages that the call adds, as details; None if it holds no conversation."""
-        messages = messages_in(given)
-        if messages is None:
-            return None
+    def model_call(self, messages: tuple[Message, ...], answered: Any) -> tuple[Detail, ...]:
+        """Return the messages that the call adds, as details: of those given, and the answer."""
         before = max(self._conversations, key=lambda old: common_start(old, messages), default=())
         known = common_start(before, messages)
         replies = replies_in(answered) or ()
@@ -68,9 +65,8 @@ class Dialogue:
         """Take a result as shown: a message that repeats it is left out."""
         self._results.add(canonical(result))
 
-    def rest(self, transcript: Any) -> tuple[Detail, ...]:
+    def rest(self, messages: tuple[Message, ...]) -> tuple[Detail, ...]:
         """Return what a whole conversation holds beyond what the model calls have shown."""
-        messages = messages_in(transcript) or ()
         known = max((common_start(old, messages) for old in self._conversations), default=0)
         return tuple(detail for message in messages[known:] for detail in self._said(message))
 

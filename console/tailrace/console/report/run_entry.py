@@ -46,7 +46,7 @@ def run_entry(run: Run, telling: Telling) -> Entry:
 def ending_entry(run: Run, dialogue: Dialogue, telling: Telling) -> Entry | None:
     """Return what the run's transcript holds after its last model call; None if nothing."""
     transcript = run.end.attributes.get(TRANSCRIPT) if run.end is not None else None
-    rest = dialogue.rest(recorded(transcript, telling.bodies))
+    rest = dialogue.rest(telling.chains.messages(transcript) or ())
     return Entry(Sign("·", "dim"), "said", "dim", "after", (), rest) if rest else None
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from tailrace.console.report.chains import Chains
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,3 +25,8 @@ class Telling:
 
     full: bool = False
     """Whether nothing is folded: stacks are told whole."""
+
+    @cached_property
+    def chains(self) -> Chains:
+        """The conversations in the bodies, each link read once."""
+        return Chains(self.bodies)
