@@ -12,7 +12,7 @@ from tailrace.producers import tasks
 from tailrace.producers.client import open_client
 from tailrace.producers.definition import ComponentDefinition
 from tailrace.producers.guard import guarded
-from tailrace.producers.kinds import require_plain_function
+from tailrace.producers.kinds import require_function, require_no_generator
 from tailrace.producers.options import OPTIONS
 from tailrace.producers.place import PLACE, UNRECORDED
 from tailrace.producers.recording import Recording
@@ -63,7 +63,8 @@ def component(
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        require_plain_function(function, "component")
+        require_function(function, "component")
+        require_no_generator(function)
         name = target if isinstance(target, str) else function.__name__
         definition = ComponentDefinition(function, name=name, config=config or {}, version=version)
         if inspect.iscoroutinefunction(function):

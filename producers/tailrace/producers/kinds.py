@@ -15,11 +15,11 @@ class UnsupportedFunctionError(TailraceError):
     """What was decorated is nothing that can be recorded yet."""
 
 
-def require_plain_function(function: Callable[..., Any], decorator: str) -> None:
-    """Raise unless it is a function or coroutine function.
+def require_function(function: Callable[..., Any], decorator: str) -> None:
+    """Raise unless it is a function of any sort.
 
     Raises:
-        UnsupportedFunctionError: for a class, a built-in descriptor or a generator function.
+        UnsupportedFunctionError: for a class or a built-in descriptor.
     """
     name = getattr(function, "__qualname__", repr(function))
     if isinstance(function, (staticmethod, classmethod)):
@@ -28,8 +28,16 @@ def require_plain_function(function: Callable[..., Any], decorator: str) -> None
         )
     if isinstance(function, type) or not callable(function):
         raise UnsupportedFunctionError(f"@{decorator} on {name}: only functions can be decorated")
+
+
+def require_no_generator(function: Callable[..., Any]) -> None:
+    """Raise for a generator function, which cannot be a component yet.
+
+    Raises:
+        UnsupportedFunctionError: for a generator or async generator function.
+    """
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise UnsupportedFunctionError(
-            f"@{decorator} on {name}: generator functions are not recorded yet; decorate the "
-            "function that consumes it"
+            f"@component on {function.__qualname__}: a generator cannot be a component yet; make "
+            "it a step, and the function that consumes it a component"
         )

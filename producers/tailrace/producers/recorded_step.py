@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tailrace.producers.definition import StepDefinition
+    from tailrace.producers.generators import Items
 
 _NO_CONFIG = encode.EMPTY
-_COMPLETED = "completed"
 
 
 class RecordedStep:
@@ -31,6 +31,7 @@ class RecordedStep:
         "_branch",
         "_definition",
         "_finished",
+        "_first_item_us",
         "_given",
         "_input_digest",
         "_label",
@@ -64,6 +65,7 @@ class RecordedStep:
         self._parent_id = "" if place.step is None else place.step.step_id
         self.config_read: dict[str, Any] = {}
         self.usage: Usage | None = None
+        self._first_item_us: int | None = None
         self._announced = False
         self._finished = False
         with recording.lock:
@@ -98,15 +100,25 @@ class RecordedStep:
             if not self._finished and not recording.ended:
                 recording.emit(own)
 
-    def finish(self, *, result: Any = None, error: BaseException | None = None) -> None:
-        """Record how the step ended."""
+    def finish(
+        self,
+        *,
+        result: Any = None,
+        error: BaseException | None = None,
+        items: Items | None = None,
+    ) -> None:
+        """Record how the step ended: what it returned, raised, or yielded until then."""
         duration_us = (time.perf_counter_ns() - self._began_ns) // 1000
         recording = self.recording
-        returned = _NOTHING if error is not None else recording.output(result)
+        if items is not None:
+            returned, result = items.externalized(), items.last
+            self._first_item_us = items.first_item_us
+        else:
+            returned = _NOTHING if error is not None else recording.output(result)
         if self._definition.is_model_call and error is None:
             self._learn_usage(result)
         given = self._given
-        if error is None and self.usage is None and not self.config_read:
+        if error is None and items is None and self.usage is None and not self.config_read:
             own = self._completed(duration_us, returned)
         else:
             own = self._ended(duration_us, returned, error)
@@ -156,6 +168,7 @@ class RecordedStep:
             "kind": f"step_{outcome(error)}",
             "ts": self._started_us + duration_us,
             "duration_us": duration_us,
+            "first_item_us": self._first_item_us,
             "output": returned.json or None,
             "bodies": (*self._given.hashes, *returned.hashes),
             "config_keys": list(self.config_read),

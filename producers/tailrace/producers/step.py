@@ -7,13 +7,14 @@ import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from tailrace.producers.definition import StepDefinition
+from tailrace.producers.generators import Items, resumed, within
 from tailrace.producers.guard import guarded
-from tailrace.producers.kinds import require_plain_function
+from tailrace.producers.kinds import require_function
 from tailrace.producers.place import PLACE
 from tailrace.producers.recorded_step import RecordedStep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 
     from tailrace.producers.definition import Effect
     from tailrace.producers.place import Place
@@ -47,7 +48,11 @@ def step(
     key: str | Callable[..., str] | None = None,
     version: str = "",
 ) -> Any:
-    """Record each call of a function, sync or async, as a step of the run it is called in.
+    """Record each call of a function as a step of the run it is called in.
+
+    Sync and async functions, generators and async generators, methods. A generator's step begins
+    when its first item is asked for and ends when it is exhausted or closed; what it yielded is its
+    output.
 
     Outside of a recorded run the function is simply called. Recording never raises into the agent
     and never changes a value; what the function raises is recorded and raised on.
@@ -64,11 +69,11 @@ def step(
         version: a part of the definition's digest, to be raised when behaviour changes elsewhere.
 
     Raises:
-        UnsupportedFunctionError: for a generator function.
+        UnsupportedFunctionError: for what is no function.
     """
 
     def decorate(decorated: Callable[..., Any]) -> Callable[..., Any]:
-        require_plain_function(decorated, "step")
+        require_function(decorated, "step")
         definition = StepDefinition(
             decorated,
             name=name or decorated.__name__,
@@ -79,6 +84,10 @@ def step(
         )
         if inspect.iscoroutinefunction(decorated):
             return _async_step(decorated, definition)
+        if inspect.isgeneratorfunction(decorated):
+            return _generator_step(decorated, definition)
+        if inspect.isasyncgenfunction(decorated):
+            return _async_generator_step(decorated, definition)
         return _sync_step(decorated, definition)
 
     return decorate if function is None else decorate(function)
@@ -130,6 +139,64 @@ def _async_step(function: Callable[..., Any], definition: StepDefinition) -> Cal
     return recorded
 
 
+def _generator_step(function: Callable[..., Any], definition: StepDefinition) -> Callable[..., Any]:
+    plain: Callable[..., Generator[Any, Any, Any]] = function
+
+    @functools.wraps(function)
+    def recorded(*args: Any, **kwargs: Any) -> Any:
+        place = PLACE.get()
+        begun = None if place is None else _begin(definition, place, args, kwargs)
+        if begun is None or begun.place is None:
+            return (yield from plain(*args, **kwargs))
+        items = Items()
+        try:
+            returned = yield from within(begun.place, plain(*args, **kwargs), items)
+        except GeneratorExit:
+            _complete(begun, None, items)
+            raise
+        except BaseException as error:
+            _fail(begun, error, items)
+            raise
+        _complete(begun, None, items)
+        return returned
+
+    return recorded
+
+
+def _async_generator_step(
+    function: Callable[..., Any], definition: StepDefinition
+) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def recorded(*args: Any, **kwargs: Any) -> Any:
+        outer = PLACE.get()
+        begun = None if outer is None else _begin(definition, outer, args, kwargs)
+        place = None if begun is None else begun.place
+        stream: AsyncGenerator[Any, Any] = function(*args, **kwargs)
+        items = Items()
+        request = stream.asend(None)
+        try:
+            while True:
+                item = await resumed(place, request)
+                if begun is not None:
+                    items.add(item)
+                try:
+                    request = stream.asend((yield item))
+                except GeneratorExit:
+                    await resumed(place, stream.aclose())
+                    raise
+                except BaseException as error:  # noqa: BLE001 - handed on to the generator itself
+                    request = stream.athrow(error)
+        except (StopAsyncIteration, GeneratorExit) as end:
+            _complete(begun, None, items)
+            if isinstance(end, GeneratorExit):
+                raise
+        except BaseException as error:
+            _fail(begun, error, items)
+            raise
+
+    return recorded
+
+
 def _begin(
     definition: StepDefinition, place: Place, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> RecordedStep | None:
@@ -147,15 +214,19 @@ def _begin(
     return begun
 
 
-def _complete(begun: RecordedStep, result: Any) -> None:
+def _complete(begun: RecordedStep | None, result: Any, items: Items | None = None) -> None:
+    if begun is None:
+        return
     try:
-        begun.finish(result=result)
+        begun.finish(result=result, items=items)
     except Exception as error:  # noqa: BLE001 - recording never breaks the agent
         guarded(begun.recording.client, begun.key, error)
 
 
-def _fail(begun: RecordedStep, failure: BaseException) -> None:
+def _fail(begun: RecordedStep | None, failure: BaseException, items: Items | None = None) -> None:
+    if begun is None:
+        return
     try:
-        begun.finish(error=failure)
+        begun.finish(error=failure, items=items)
     except Exception as error:  # noqa: BLE001 - recording never breaks the agent
         guarded(begun.recording.client, begun.key, error)

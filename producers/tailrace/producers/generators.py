@@ -1,0 +1,95 @@
+"""Generators in their place: each time the body runs it runs within the step or run it belongs to.
+
+Between two items the consumer's own place stands, so what it calls meanwhile is not taken for the
+generator's. What was yielded is encoded at once, up to a bound.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from tailrace.producers.capture import REPR, json_of
+from tailrace.producers.place import PLACE
+from tailrace.schemas.payloads import MAX_BODY_BYTES, Externalized, dumps, outline
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Generator
+
+    from tailrace.producers.place import Place
+
+
+class Items:
+    """What a generator has yielded so far, as JSON."""
+
+    __slots__ = ("_began_ns", "_left_out", "_size", "_texts", "first_item_us", "last")
+
+    def __init__(self) -> None:
+        self._began_ns = time.perf_counter_ns()
+        self._texts: list[bytes] = []
+        self._size = 0
+        self._left_out = 0
+        self.first_item_us: int | None = None
+        """From the start to the first item, in microseconds; None before there is one."""
+
+        self.last: Any = None
+        """The last item: model clients say in it what the call used."""
+
+    def add(self, item: Any) -> None:
+        """Take an item. Never raises for its sake."""
+        if self.first_item_us is None:
+            self.first_item_us = (time.perf_counter_ns() - self._began_ns) // 1000
+        self.last = item
+        if self._size > MAX_BODY_BYTES:
+            self._left_out += 1
+            return
+        self._texts.append(json_of(item))
+        self._size += len(self._texts[-1])
+
+    def externalized(self) -> Externalized:
+        """Return the list of the items as it stands in an event."""
+        if self._left_out:
+            self._texts.append(dumps({REPR: f"… {self._left_out} more items"}))
+            self._left_out = 0
+        text, bodies = outline(b"[" + b",".join(self._texts) + b"]")
+        return Externalized(text, bodies)
+
+
+def within(
+    place: Place, generator: Generator[Any, Any, Any], items: Items
+) -> Generator[Any, Any, Any]:
+    """Run a generator as if it stood here, its body within a place."""
+    sent: Any = None
+    thrown: BaseException | None = None
+    while True:
+        token = PLACE.set(place)
+        try:
+            item = generator.send(sent) if thrown is None else generator.throw(thrown)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            PLACE.reset(token)
+        items.add(item)
+        sent = thrown = None
+        try:
+            sent = yield item
+        except GeneratorExit:
+            token = PLACE.set(place)
+            try:
+                generator.close()
+            finally:
+                PLACE.reset(token)
+            raise
+        except BaseException as error:  # noqa: BLE001 - handed on to the generator itself
+            thrown = error
+
+
+async def resumed(place: Place | None, awaitable: Awaitable[Any]) -> Any:
+    """Await one item of an async generator, its body within a place; None leaves the place."""
+    if place is None:
+        return await awaitable
+    token = PLACE.set(place)
+    try:
+        return await awaitable
+    finally:
+        PLACE.reset(token)
