@@ -3,9 +3,10 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from support.log_journal import (
     Keyed,
@@ -303,3 +304,36 @@ def test_a_sink_stops_within_its_bound_and_goes_on_where_it_was(options: SinkOpt
     assert asyncio.run(stop_at_once()) < 10
     asyncio.run(archive(options))
     assert rows_and_identities(options, "events", *EVENT_ID) == (2500, 2500)
+
+
+def test_transaction_markers_are_no_gap_and_aborted_records_no_rows(options: SinkOptions) -> None:
+    kept, aborted = fleet(20), fleet(20)
+
+    async def transact() -> None:
+        assert options.kafka is not None
+        producer: Any = AIOKafkaProducer(
+            bootstrap_servers=options.kafka, transactional_id=f"{options.prefix}test"
+        )
+        await producer.start()
+        for number in range(20):
+            for records, abort in ((kept, False), (aborted, True)):
+                await producer.begin_transaction()
+                for suffix, key, value in records[number * 5 : number * 5 + 5]:
+                    await producer.send(f"{options.prefix}{suffix}", key=key, value=value)
+                await (producer.abort_transaction() if abort else producer.commit_transaction())
+        await producer.stop()
+        await archive(options)
+        assert await lag(options) == 0
+
+    asyncio.run(transact())
+
+    assert rows_and_identities(options, "events", *EVENT_ID) == (100, 100)
+
+
+def test_little_memory_makes_smaller_blocks_and_loses_nothing(options: SinkOptions) -> None:
+    put(options, fleet(1000, payload='"' + "x" * 8000 + '"'))
+
+    stats = asyncio.run(archive(replace(options, buffer_bytes=200_000, loaded_linger_ms=60_000)))
+
+    assert stats.blocks > 8
+    assert rows_and_identities(options, "events", *EVENT_ID) == (5000, 5000)

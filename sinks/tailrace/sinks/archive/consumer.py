@@ -62,7 +62,6 @@ class ArchiveConsumer:
         self._make_lane = lane
         self._consumer: Any = None
         self._lanes: dict[TopicPartition, Lane] = {}
-        self._paused: set[TopicPartition] = set()
         self._failure: BaseException | None = None
 
     async def run(self, topics: Sequence[str], stop: asyncio.Event) -> None:
@@ -115,7 +114,6 @@ class ArchiveConsumer:
         lanes = list(self._lanes.values())
         await asyncio.gather(*(lane.close() for lane in lanes))
         self._lanes.clear()
-        self._paused.clear()
         self._stats.partitions = 0
 
     async def _poll(self) -> None:
@@ -141,14 +139,17 @@ class ArchiveConsumer:
 
     def _regulate(self) -> None:
         limit = self._options.buffer_bytes
+        share = limit // max(len(self._lanes), 1)
+        total = sum(lane.buffered_bytes for lane in self._lanes.values())
         lag = 0
         for partition, lane in self._lanes.items():
-            if lane.buffered_bytes > limit and partition not in self._paused:
+            held = lane.buffered_bytes
+            if total > limit and held > share and not lane.pressed:
                 self._consumer.pause(partition)
-                self._paused.add(partition)
-            elif partition in self._paused and lane.buffered_bytes <= limit // 2:
+                lane.press(pressed=True)
+            elif lane.pressed and (held <= share // 2 or total <= limit // 2):
                 self._consumer.resume(partition)
-                self._paused.discard(partition)
+                lane.press(pressed=False)
             end = self._consumer.highwater(partition) or 0
             lag += max(0, end - lane.protocol.stored_to)
         self._stats.lag = lag

@@ -74,6 +74,9 @@ class Lane:
         self.behind = False
         """Whether the log holds more records than were fed."""
 
+        self.pressed = False
+        """Whether the partition is paused because too much of it waits."""
+
         self._options = options
         self._stats = stats
         self._store = store
@@ -111,6 +114,11 @@ class Lane:
             self._opened_at = self._clock()
         self.behind = behind
         self.protocol.feed(records)
+        self._wake.set()
+
+    def press(self, *, pressed: bool) -> None:
+        """Have the open block inserted without a wait, because no more records come for now."""
+        self.pressed = pressed
         self._wake.set()
 
     def skip_to(self, position: int) -> None:
@@ -223,6 +231,8 @@ class Lane:
         cutter = self.protocol.cutter
         if not cutter.has_open or cutter.recovering:
             return float("inf")
+        if self.pressed:
+            return 0.0
         linger_ms = self._options.loaded_linger_ms if self.behind else self._options.linger_ms
         return self._opened_at + linger_ms / 1000 - self._clock()
 

@@ -43,8 +43,9 @@ class SinkOptions:
     inserts: int = 2
     """How many inserts run at once."""
 
-    buffer_bytes: int = 64 << 20
-    """A partition is paused while more bytes of it than this wait to be inserted."""
+    buffer_bytes: int = 192 << 20
+    """So many bytes of all partitions together may wait to be inserted; then those that hold more
+    than their share are paused, and their blocks are inserted as large as they are."""
 
     schema_wait_s: float = 10.0
     """How long a record waits for its unknown schema to be published before it is dead-lettered."""
