@@ -12,16 +12,20 @@ import json
 import resource
 import statistics
 import sys
+import tempfile
 import time
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tailrace.console.local.kafka import Kafka
 from tailrace.producers import Tailrace, component, step
 from tailrace.producers.testing import memory_journal
 from tailrace.schemas import wire
 from tailrace.schemas.catalog import latest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 STEPS = 50
 GIVEN = {"order_id": "A-17", "customer": {"name": "Ada", "city": "London"}, "notes": "n" * 330}
@@ -173,11 +177,26 @@ def main() -> None:
         for _ in range(40):
             bench_run(Hidden(costs))
         say("sync steps into memory", costs[STEPS:], limit_us)
-    if told.kafka is not None:
-        with Tailrace(told.kafka, prefix="bench.") as client:
-            paced(limit_us, told.runs, 20)
-            throughput(1000)
-            print(client.stats)
+    with broker(told.kafka) as kafka, Tailrace(kafka, prefix="bench.") as client:
+        paced(limit_us, told.runs, 20)
+        throughput(1000)
+        print(client.stats)
+
+
+@contextmanager
+def broker(told: str | None) -> Generator[str]:
+    """Give the address of the broker that was named, or of one for this bench alone."""
+    if told is not None:
+        yield told
+        return
+    with tempfile.TemporaryDirectory(prefix="tailrace-bench-") as folder:
+        kafka = Kafka(Path(folder) / "kafka", Path(folder) / "kafka.log")
+        kafka.start()
+        try:
+            assert kafka.address is not None
+            yield kafka.address
+        finally:
+            kafka.stop()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import json
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -315,3 +316,28 @@ def test_a_run_that_outlives_its_client_goes_on_unrecorded() -> None:
     context = memory_journal()
     journals.append(context.__enter__())
     assert run() == {"id": "A", "depth": 1}
+    assert [event.kind for event in journals[0].events] == ["run_started"]
+
+
+# Python 3.12 warns of a fork beside threads, which other tests of the session may have left.
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_neither_records_nor_ends_its_parents_run() -> None:
+    @component
+    def run() -> int:
+        child = os.fork()
+        if child == 0:
+            return -1
+        find("parent")
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    with memory_journal() as journal:
+        parent = os.getpid()
+        result = run()
+        if os.getpid() != parent:
+            os._exit(len(journal.events))  # of the child: only what its parent had before
+    assert result == 1
+    assert [event.kind for event in journal.events] == [
+        "run_started",
+        "step_completed",
+        "run_completed",
+    ]

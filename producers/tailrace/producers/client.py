@@ -52,6 +52,9 @@ class Stats:
     unacknowledged: int = 0
     """Runs whose caller got its value before their last event was acknowledged."""
 
+    shed: int = 0
+    """Records given up because the buffer stayed full; known when the client is closed."""
+
     unsent: int = 0
     """Records that were not acknowledged when the client closed."""
 
@@ -157,6 +160,7 @@ class Tailrace:
         if self.sender is None or self._pid != os.getpid():
             return
         self.stats.unsent = self.sender.close(self._close_timeout_s)
+        self.stats.shed = self.sender.shed
         if self.stats.unsent:
             _log.error(
                 "tailrace: %d records were not acknowledged within %s s of closing and are lost",
@@ -222,5 +226,12 @@ def open_client() -> Tailrace | None:
     return _open[-1] if _open else None
 
 
-# A forked child has no sender thread: its functions are plain calls until it opens its own client.
-os.register_at_fork(after_in_child=_open.clear)
+def _leave_in_child() -> None:
+    # A forked child has no sender thread: its functions are plain calls until it opens a client of
+    # its own, and a run that it was forked within is its parent's to end.
+    for client in _open:
+        client.is_open = False
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_leave_in_child)

@@ -185,6 +185,8 @@ def _end_blocking(
     recording: Recording, *, result: Any = None, error: BaseException | None = None
 ) -> None:
     client = recording.client
+    if not client.is_open:
+        return  # closed meanwhile, or this is a forked child: the run is not ours to end
     try:
         waits = error is None or isinstance(error, Exception)
         left = recording.steps_left()
@@ -204,6 +206,8 @@ async def _end(
     recording: Recording, *, result: Any = None, error: BaseException | None = None
 ) -> None:
     client = recording.client
+    if not client.is_open:
+        return  # closed meanwhile, or this is a forked child: the run is not ours to end
     try:
         # Who is being cancelled wants to be gone: the close of the client sees to the rest.
         waits = error is None or isinstance(error, Exception)
