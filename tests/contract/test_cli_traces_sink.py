@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -122,3 +123,27 @@ def test_a_dead_server_is_one_sentence(
     assert said[-1].startswith("error: ")
     assert len(said) == 2
     assert "defect" not in run.stderr
+
+
+def test_a_server_that_never_answers_does_not_keep_the_sink_from_ending(
+    tmp_path: Path, variables: dict[str, str]
+) -> None:
+    assert tailrace("topics", "apply", data=tmp_path, variables=variables).returncode == 0
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        sink = subprocess.Popen(
+            [*PROGRAM, "sink"],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(tmp_path, {**variables, "TAILRACE_CLICKHOUSE": address}),
+        )
+        try:
+            silent.settimeout(30)
+            connection, _ = silent.accept()
+            with connection:
+                sink.send_signal(signal.SIGTERM)
+                _, err = sink.communicate(timeout=_STOP_S)
+        finally:
+            sink.kill()
+    assert sink.returncode == 1
+    assert err.splitlines()[-1].startswith("error: the sink did not come to rest within 9 s")

@@ -20,7 +20,7 @@ from tailrace.sinks.clickhouse import connect
 from tailrace.sinks.migrations import migrate
 from tailrace.sinks.sink import SinkOptions, SinkStats, run_sink
 
-STOP_WITHIN_S = 10.0
+STOP_WITHIN_S = 9.0
 _LOOK_S = 0.5
 _LOG_S = 10.0
 _NEW_RATE_SHARE = 0.3
