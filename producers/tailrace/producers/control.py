@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from tailrace.producers.manifest import canonical_manifest, components, deployment_id
 from tailrace.schemas.ids import new_id
-from tailrace.schemas.records import DeploymentRegistered, PointerMoved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tailrace.schemas.records import DeploymentRegistered, PointerMoved
 
 WHOLE = 10_000
 """The weight of a deployment that takes all new runs."""
@@ -29,6 +29,11 @@ def registration(
     actor: str,
 ) -> DeploymentRegistered:
     """Return the record that registers a manifest for one of its components."""
+    # Imported where needed: building the records' models takes a third of this package's import.
+    from importlib.metadata import version  # noqa: PLC0415
+
+    from tailrace.schemas.records import DeploymentRegistered  # noqa: PLC0415
+
     return DeploymentRegistered(
         deployment=deployment_id(manifest),
         component=component,
@@ -45,6 +50,8 @@ def registration(
 
 def dev_move(component: str, deployment: str, decided_on: int) -> PointerMoved:
     """Return the move that points dev at the loaded code, from a revision of the pointer."""
+    from tailrace.schemas.records import PointerMoved  # noqa: PLC0415 - as above
+
     return PointerMoved(
         move_id=new_id(),
         component=component,
