@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import json
 import logging
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
-from support.journal import assert_whole, read_events
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from support.journal import assert_whole, read_bodies, read_events
 from support.stack import address_of, running_kafka
 from tailrace.producers import Tailrace, component, step
 from tailrace.producers.sender import KafkaSender
 from tailrace.schemas.endpoints import kafka_options
+from tailrace.schemas.topics import BODIES
 
 if TYPE_CHECKING:
     import pytest
@@ -67,3 +74,39 @@ def test_a_full_buffer_costs_one_wait_then_sheds_and_says_so(
     last = {each["run_id"]: each["last_seq"] for each in events.values() if each["last_seq"]}
     counted = sum(number + 1 for number in last.values())
     assert counted > sum(run_id in last for run_id, _ in events)
+
+
+def test_a_record_that_the_broker_refuses_for_its_size_is_lost_alone_and_said(
+    kafka: str, topic_prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    create_topic(kafka, BODIES.name(topic_prefix), {"max.message.bytes": "20000"})
+    noise = "".join(hashlib.sha256(str(n).encode()).hexdigest() for n in range(2000))
+    texts = [noise[:12_000], noise, noise[12_000:24_000]]
+
+    @component
+    def given(text: str) -> int:
+        return len(text)
+
+    with (
+        caplog.at_level(logging.ERROR, "tailrace.producers"),
+        Tailrace(kafka, prefix=topic_prefix) as client,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        assert list(pool.map(given, texts)) == [len(text) for text in texts]
+        assert client.stats.unacknowledged == 0
+    assert [record.message for record in caplog.records if "larger than" in record.message]
+    events = {(each["run_id"], each["seq"]): each for each in read_events(kafka, topic_prefix)}
+    assert_whole(list(events.values()))
+    assert set(map(json.loads, read_bodies(kafka, topic_prefix).values())) == {texts[0], texts[2]}
+
+
+def create_topic(bootstrap: str, name: str, settings: dict[str, str]) -> None:
+    async def create() -> None:
+        admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        await admin.start()
+        try:
+            await admin.create_topics([NewTopic(name, 1, 1, topic_configs=settings)])
+        finally:
+            await admin.close()
+
+    asyncio.run(create())
