@@ -13,6 +13,7 @@ import pytest
 from support.program import PROGRAM, environment
 from support.traces import Journal, store
 from tailrace.console.cli import main
+from tailrace.console.cli.traces import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,6 +116,22 @@ def test_an_empty_database_says_what_to_do(clickhouse: str, database: str, liste
     code, out, err = listed()
     assert (code, out) == (0, "")
     assert err.startswith("nothing is stored yet")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("30s", datetime(2026, 11, 22, 11, 59, 30, tzinfo=UTC)),
+        (" 10m ", datetime(2026, 11, 22, 11, 50, tzinfo=UTC)),
+        ("3d", datetime(2026, 11, 19, 12, tzinfo=UTC)),
+        ("1w", datetime(2026, 11, 15, 12, tzinfo=UTC)),
+        ("2026-11-22T14:00+02:00", datetime(2026, 11, 22, 12, tzinfo=UTC)),
+        ("2026-11-22T14:00:00Z", datetime(2026, 11, 22, 14, tzinfo=UTC)),
+        ("2026-11-22", datetime(2026, 11, 22).astimezone(UTC)),  # noqa: DTZ001 - local on purpose
+    ],
+)
+def test_a_time_is_said_as_an_age_or_in_iso_form(text: str, meant: datetime) -> None:
+    assert moment(text, datetime(2026, 11, 22, 12, tzinfo=UTC)) == meant
 
 
 @pytest.mark.parametrize(
