@@ -127,7 +127,7 @@ def test_an_empty_database_says_what_to_do(clickhouse: str, database: str, liste
         ("1w", datetime(2026, 11, 15, 12, tzinfo=UTC)),
         ("2026-11-22T14:00+02:00", datetime(2026, 11, 22, 12, tzinfo=UTC)),
         ("2026-11-22T14:00:00Z", datetime(2026, 11, 22, 14, tzinfo=UTC)),
-        ("2026-11-22", datetime(2026, 11, 22).astimezone(UTC)),  # noqa: DTZ001 - local on purpose
+        ("2026-11-22", datetime(2026, 11, 22).astimezone(UTC)),
     ],
 )
 def test_a_time_is_said_as_an_age_or_in_iso_form(text: str, meant: datetime) -> None:
