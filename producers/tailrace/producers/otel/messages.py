@@ -35,8 +35,7 @@ def system(instructions: Any) -> list[Fields]:
     given = value_of(instructions)
     if not given:
         return []
-    parts = given if isinstance(given, list) else [given]
-    return list(_spoken("system", cast("list[Any]", parts)))
+    return list(_spoken("system", items_of(given) or [given]))
 
 
 def _message(value: Any, role: str) -> Iterator[Fields]:
@@ -66,10 +65,12 @@ def _parts(told: Fields) -> Iterable[Any]:
     if told.get("contents"):
         return [_unwrapped(item) for item in items_of(told["contents"])]
     content = told.get("content")
-    if isinstance(content, str) and content[:2] in {'[{', "[]"}:
+    if isinstance(content, str) and content[:2] in {"[{", "[]"}:
         content = value_of(content)
     if isinstance(content, list):
         return cast("list[Any]", content)
+    if isinstance(content, dict) and "type" not in content:
+        return [_text(content)]
     return [] if content is None or content == "" else [content]
 
 

@@ -1,0 +1,139 @@
+"""What processor and exporter share: the client, the lanes, a clock that ticks, the end."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from tailrace.producers.client import Tailrace
+from tailrace.producers.guard import guarded
+from tailrace.producers.otel.lanes import Lanes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tailrace.producers.otel.execution import Execution
+    from tailrace.producers.otel.options import SpanOptions, SpanStats
+    from tailrace.producers.otel.run_state import Outgoing
+    from tailrace.schemas.payloads import ListChain
+
+_log = logging.getLogger("tailrace.producers")
+
+_TICK_S = 0.25
+_owners: WeakSet[SpanJournal] = WeakSet()
+
+
+class SpanJournal:
+    """Writes what spans became. Without a client of the caller's it opens one, and closes it.
+
+    Raises on opening what `Tailrace.open` raises; never afterwards.
+    """
+
+    def __init__(
+        self,
+        client: Tailrace | None,
+        options: SpanOptions,
+        stats: SpanStats,
+        on_tick: Callable[[float], None],
+    ) -> None:
+        self.stats = stats
+        self._owned = client is None
+        self._client = Tailrace() if client is None else client
+        if client is None:
+            self._client.open()
+            # A provider ends at exit, and what it still holds comes then: `_close_all` is later.
+            atexit.unregister(self._client.close)
+            _owners.add(self)
+        self.environment = options.environment or self._client.environment
+        self._lanes = Lanes(self._client.outlet)
+        self._on_tick = on_tick
+        self._pid = os.getpid()
+        self._closing = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, name="tailrace-otel", daemon=True)
+        self._ticker.start()
+
+    @property
+    def chain(self) -> ListChain:
+        """The client's memory of message lists."""
+        return self._client.chain
+
+    @property
+    def records(self) -> bool:
+        """Whether spans are recorded: from opening to closing, and not in a forked child."""
+        return not self._closing.is_set() and self._client.is_open and self._pid == os.getpid()
+
+    def write(self, events: Iterable[Outgoing]) -> None:
+        """Queue events; costs microseconds each, blocks only when the outlet's buffer is full."""
+        self._lanes.write(events)
+
+    def conclude(self, execution: Execution) -> None:
+        """Count what an execution that gets no more spans came to."""
+        stats = self.stats
+        stats.ignored_traces += execution.ignored
+        stats.incomplete_runs += execution.incomplete
+        unfinished = execution.unfinished
+        if unfinished:
+            stats.abandoned += 1
+            self._lanes.forget(unfinished)
+
+    def failed(self, what: str, error: Exception) -> None:
+        """Count a defect of the recorder and say the first; the agent goes on."""
+        guarded(self._client, what, error)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until Kafka has acknowledged all that was written; say whether it has."""
+        if self._pid != os.getpid():
+            return False
+        missing = self._lanes.wait(max(0.0, timeout_s))
+        self.stats.unacknowledged += missing
+        return missing == 0
+
+    def close(self, timeout_s: float) -> bool:
+        """Record no more, wait for what is on its way, close an own client, say what was left."""
+        deadline = time.monotonic() + timeout_s
+        if self._closing.is_set():
+            return True
+        self._closing.set()
+        done = self.flush(timeout_s)
+        if self._pid == os.getpid():
+            self._ticker.join(max(0.0, deadline - time.monotonic()))
+        if self._owned:
+            _owners.discard(self)
+            self._client.close()
+        self._say_losses()
+        return done
+
+    def _say_losses(self) -> None:
+        stats = self.stats
+        left = {
+            "spans came after the end of their run": stats.late,
+            "spans were left out": stats.dropped,
+            "executions have no end": stats.abandoned,
+            "runs lack spans, and say so": stats.incomplete_runs,
+            "runs are not acknowledged": stats.unacknowledged,
+        }
+        told = [f"{count} {what}" for what, count in left.items() if count]
+        if told:
+            _log.warning("tailrace: recording of spans ended: %s", "; ".join(told))
+
+    def _tick(self) -> None:
+        while not self._closing.wait(_TICK_S):
+            try:
+                self._on_tick(time.monotonic())
+            except Exception as error:  # noqa: BLE001 - one defect must not stop the clock
+                self.failed("spans that wait", error)
+
+
+def _close_all() -> None:
+    """Close what no provider has shut down."""
+    for journal in list(_owners):
+        journal.close(10.0)
+
+
+# Registered on import, and so run after the providers that are made later.
+atexit.register(_close_all)
