@@ -425,18 +425,3 @@ def test_the_time_to_the_first_token_is_read(
 ) -> None:
     sample = span(attributes, *events, start_ns=1_000_000, end_ns=2_000_000)
     assert first_item_us(sample) == 500
-
-
-def test_messages_that_the_sdk_threw_away_are_taken_from_the_request() -> None:
-    """A span keeps 128 attributes unless told otherwise: the first messages are lost first."""
-    request = {"model": "small-model", "messages": TOLD}
-    kept = {
-        key: value
-        for key, value in OPENINFERENCE.attributes.items()
-        if not key.startswith(("llm.input_messages.0", "llm.input_messages.1"))
-    }
-    sample = span(
-        {**kept, "input.value": json.dumps(request), "input.mime_type": "application/json"},
-        dropped=6,
-    )
-    assert told(sample) == TOLD

@@ -39,7 +39,9 @@ def given(span: SpanData, kind: str) -> Fields:
         return _named("query", _plain_input(attributes) if query is None else query)
     if kind == EMBEDDING:
         return _named("input", _embedded(attributes))
-    heard = told(span) or _before_the_answer(attributes)
+    heard = told(span)
+    if all(message["role"] == "system" for message in heard):
+        heard += [message for message in _before_the_answer(attributes) if message not in heard]
     plain = _plain_input(attributes)
     if plain is None and heard:
         return {MESSAGES: heard}

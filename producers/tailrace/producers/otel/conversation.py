@@ -83,14 +83,8 @@ def _with_details(span: SpanData) -> Mapping[str, Any]:
 
 
 def _of_openinference(span: SpanData, prefix: str) -> list[Fields]:
-    found = nested(span.attributes, prefix)
-    if found and span.dropped and prefix == "llm.input_messages":
-        # The SDK keeps 128 attributes and throws the oldest away: the request itself has them all.
-        whole = _of_request(span.attributes)
-        if len(whole) > len(messages(found)):
-            return whole
     role = "user" if prefix == "llm.input_messages" else "assistant"
-    return messages(found, role)
+    return messages(nested(span.attributes, prefix), role)
 
 
 def _of_request(attributes: Mapping[str, Any]) -> list[Fields]:
