@@ -115,10 +115,17 @@ def test_an_id_that_two_schemas_share_is_refused_for_the_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     book = SchemaBook([V1])
-    monkeypatch.setattr(schema_book, "schema_id", lambda _: V1.id)  # nobody finds a real collision
     learnt = Schema("journal_event", 0, LATER)
     monkeypatch.setitem(learnt.__dict__, "id", V1.id)
-    monkeypatch.setattr(schema_book, "Schema", lambda *_: learnt)
+
+    def collide(_: object) -> int:  # nobody finds a real collision
+        return V1.id
+
+    def make(*_: object) -> Schema:
+        return learnt
+
+    monkeypatch.setattr(schema_book, "schema_id", collide)
+    monkeypatch.setattr(schema_book, "Schema", make)
     with pytest.raises(SchemaRejectedError, match="with another text: change its doc"):
         book.learn(str(V1.id).encode(), sorted_json(LATER).encode())
     assert book[V1.id] is V1
@@ -141,7 +148,7 @@ def test_waiting_ends_when_the_schema_is_learnt_for_all_who_wait() -> None:
         await asyncio.sleep(0)  # lets them begin to wait
         waiting[0].cancel()
         book.learn(*record(LATER))
-        assert book._waiting == {}
+        assert not book.awaited
         return [*await asyncio.gather(*waiting[1:]), await book.wait_for(later, timeout_s=0)]
 
     assert {schema.text for schema in asyncio.run(scenario())} == {sorted_json(LATER)}
@@ -151,7 +158,7 @@ def test_waiting_is_bounded_and_leaves_nothing_behind() -> None:
     book = SchemaBook()
     with pytest.raises(wire.UnknownSchemaError, match="schema id 1 "):
         asyncio.run(book.wait_for(1, timeout_s=0.01))
-    assert book._waiting == {}
+    assert not book.awaited
 
 
 def test_the_catalogs_names_are_the_records_names_in_snake_case() -> None:

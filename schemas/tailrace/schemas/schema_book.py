@@ -59,6 +59,11 @@ class SchemaBook:
     def __len__(self) -> int:
         return len(self._schemas)
 
+    @property
+    def awaited(self) -> frozenset[int]:
+        """The ids that somebody waits for now."""
+        return frozenset(self._waiting)
+
     def learn(self, key: bytes | None, value: bytes | None) -> Schema:
         """Take in one record of the `schemas` topic; learning it again changes nothing.
 
