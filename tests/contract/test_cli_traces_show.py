@@ -95,6 +95,36 @@ def test_hostile_content_reaches_nobody_raw(
         assert len(out) < 20_000
 
 
+@pytest.mark.parametrize("options", [(), ("--full",), ("--raw",), ("--json",), ("--raw", "--json")])
+def test_json_that_is_nested_however_deep_is_shown(
+    clickhouse: str, database: str, shown: Shown, options: tuple[str, ...]
+) -> None:
+    """Around each depth at which one of the readers gives up there is one."""
+    journal = Journal(ROOT).started()
+    depths = [*range(150, 1_050, 30), 20_000]
+    shapes = (
+        ("[", "]", "tool"),
+        ('{"messages":[', "]}", "llm"),
+        ('[{"role":"user","content":', "}]", "llm"),
+    )
+    steps = [
+        (f"deep#{depth}{kind}{opened[0]}", opened * depth + closed * depth, kind)
+        for depth in depths
+        for opened, closed, kind in shapes
+    ]
+    for key, text, kind in steps:
+        journal.step("deep", step_kind=kind, step_key=key)
+        update = {"input": text, "output": text, "attributes": {"text": text}}
+        journal.events[-1] = journal.events[-1].model_copy(update=update)
+    body = "[" * 5_000 + "]" * 5_000
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    journal.step("last", {"$body": digest}, bodies=(digest,)).completed()
+    store(clickhouse, database, journal.events, {digest: body})
+    code, out, err = shown(TRACE, *options)
+    assert (code, err) == (0, "")
+    assert out.count("deep") >= len(steps)
+
+
 def test_the_json_document_reads_back(clickhouse: str, database: str, shown: Shown) -> None:
     journal = Journal(ROOT).started({"q": HOSTILE}).step("a", 1, [2]).completed({"a": None})
     store(clickhouse, database, journal.events)

@@ -17,9 +17,9 @@ from tailrace.console.report.values import (
     as_object,
     missing_body,
     not_stored,
-    recorded,
 )
 from tailrace.schemas.payloads import ADDED, LIST
+from tailrace.sinks.queries.payload_texts import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

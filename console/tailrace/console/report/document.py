@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tailrace.console.report.values import recorded
+from tailrace.sinks.queries.payload_texts import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

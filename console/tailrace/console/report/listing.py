@@ -11,7 +11,8 @@ from tailrace.console.report.amounts import age, cost, count, duration
 from tailrace.console.report.columns import Cell, Column, heading, lay_out, measure
 from tailrace.console.report.conversation import messages_in
 from tailrace.console.report.signs import sign_of
-from tailrace.console.report.values import as_object, recorded, value_text
+from tailrace.console.report.values import as_object, value_text
+from tailrace.sinks.queries.payload_texts import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,8 @@ from tailrace.console.report.facts import run_facts
 from tailrace.console.report.gaps import gaps
 from tailrace.console.report.outline import Detail, Entry
 from tailrace.console.report.signs import Sign, sign_of
-from tailrace.console.report.values import recorded, value_text
+from tailrace.console.report.values import value_text
+from tailrace.sinks.queries.payload_texts import recorded
 
 if TYPE_CHECKING:
     from tailrace.console.report.dialogue import Dialogue

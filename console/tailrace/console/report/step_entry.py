@@ -8,7 +8,7 @@ from tailrace.console.report.error_details import error_details
 from tailrace.console.report.facts import step_facts
 from tailrace.console.report.outline import Entry
 from tailrace.console.report.signs import kind_style, sign_of
-from tailrace.console.report.values import recorded
+from tailrace.sinks.queries.payload_texts import recorded
 
 if TYPE_CHECKING:
     from tailrace.console.report.dialogue import Dialogue

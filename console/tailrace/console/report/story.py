@@ -13,7 +13,7 @@ from tailrace.console.report.dialogue import Dialogue
 from tailrace.console.report.run_entry import ending_entry, run_entry
 from tailrace.console.report.step_entry import step_entry
 from tailrace.console.report.tree import Run, Step
-from tailrace.console.report.values import recorded
+from tailrace.sinks.queries.payload_texts import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,13 +5,10 @@ What could not be resolved stays visible: a reference to a body that is not stor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from tailrace.console.report.printable import json_text
-from tailrace.schemas.payloads import ADDED, BODY, CUT, LIST, resolve
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from tailrace.schemas.payloads import ADDED, BODY, CUT, LIST
 
 _SHORT_DIGEST = 12
 
@@ -24,17 +21,6 @@ def as_object(value: Any) -> dict[str, Any] | None:
 def as_list(value: Any) -> list[Any] | None:
     """Return the value if it is a JSON array."""
     return cast("list[Any]", value) if isinstance(value, list) else None
-
-
-def recorded(text: str | None, bodies: Mapping[str, str]) -> Any:
-    """Return the value that recorded JSON stands for, bodies put in where they are stored.
-
-    Text that is no JSON, or nested too deep to be read, is its own value.
-    """
-    try:
-        return resolve(text, bodies)
-    except (ValueError, RecursionError):
-        return text
 
 
 def missing_body(value: Any) -> str | None:

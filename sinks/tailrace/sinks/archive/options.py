@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tailrace.schemas.names import ARCHIVE
 from tailrace.schemas.topics import topic_prefix
 from tailrace.sinks.archive.cutting import Limits
 
@@ -25,7 +26,7 @@ class SinkOptions:
     """What the topics' names begin with; None for the configured one."""
 
     group: str | None = None
-    """The consumer group, whose commits hold the state; None for the prefix and `archive`."""
+    """The consumer group, whose commits hold the state; None for the declared one."""
 
     instance: str | None = None
     """A name for this process among the group's, the same after a restart: it gets its partitions
@@ -62,7 +63,7 @@ class SinkOptions:
     @property
     def group_id(self) -> str:
         """The consumer group's name."""
-        return self.group or f"{self.topic_prefix}archive"
+        return self.group or ARCHIVE.name(self.topic_prefix)
 
     @property
     def topic_prefix(self) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tailrace.schemas.payloads import references
 from tailrace.sinks.clickhouse import ask
+from tailrace.sinks.queries.payload_texts import bodies_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +46,7 @@ def load_bodies(
     Raises:
         QueryFailedError, ClickHouseUnreachableError: if ClickHouse does not answer the question.
     """
-    wanted = _named(texts)
+    wanted = bodies_named(texts)
     if not wanted:
         return {}
     found = _contents(client, _BY_TRACE, "trace_ids", sorted(set(trace_ids)))
@@ -61,7 +61,7 @@ def load_bodies(
                 found |= _contents(client, _BY_HASH, "hashes", portion)
         here = {sha256: found[sha256] for sha256 in wanted if sha256 in found}
         needed |= here
-        wanted = _named(here.values()) - set(needed) - (asked - set(found))
+        wanted = bodies_named(here.values()) - set(needed) - (asked - set(found))
         if not wanted:
             break
     return needed
@@ -70,17 +70,3 @@ def load_bodies(
 def _contents(client: Client, sql: str, name: str, values: list[str]) -> dict[str, str]:
     rows = ask(client, sql, {name: values})
     return {str(row["sha256"]): str(row["content"]) for row in rows}
-
-
-def _named(texts: Iterable[str | None]) -> set[str]:
-    found: set[str] = set()
-    for text in texts:
-        found |= _references(text)
-    return found
-
-
-def _references(text: str | None) -> set[str]:
-    try:
-        return references(text)
-    except ValueError:  # a payload that is no JSON names nothing, and is shown as it is
-        return set()

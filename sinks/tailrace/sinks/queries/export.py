@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tailrace.schemas.payloads import resolve
 from tailrace.sinks.clickhouse import ask, ask_bytes
 from tailrace.sinks.queries.bodies import load_bodies
+from tailrace.sinks.queries.payload_texts import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -61,7 +61,7 @@ def export_jsonl(client: Client, trace_ids: Iterable[str] | None = None) -> Iter
         bodies = load_bodies(client, portion, (row[name] for row in rows for name in _PAYLOADS))
         for row in rows:
             for name in _PAYLOADS:
-                row[name] = _value(row[name], bodies)
+                row[name] = recorded(row[name], bodies)
             yield json.dumps(row, default=_iso, ensure_ascii=False).encode() + b"\n"
 
 
@@ -92,13 +92,6 @@ def _all_portions(client: Client) -> Iterator[list[str]]:
         portion = [str(row["trace_id"]) for row in rows]
         yield portion
         after = portion[-1]
-
-
-def _value(text: str | None, bodies: dict[str, str]) -> Any:
-    try:
-        return resolve(text, bodies)
-    except ValueError:  # no JSON: a foreign producer's text, shown as it is
-        return text
 
 
 def _iso(value: Any) -> str:
