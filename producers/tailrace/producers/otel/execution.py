@@ -135,12 +135,14 @@ class Execution:
 
     @property
     def incomplete(self) -> int:
-        """How many of its runs are known to lack spans."""
-        return sum(1 for run in self._runs if run.gaps)
+        """How many of the runs that were written are known to lack spans."""
+        return sum(1 for run in self._runs if run.gaps) if self._awake else 0
 
     @property
     def unfinished(self) -> list[str]:
-        """The runs that have no last event."""
+        """The runs that have a first event and no last one."""
+        if not self._awake:
+            return []
         return [run.run.run_id for run in self._runs if not run.finished]
 
     @property
