@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from tailrace.producers.capture import json_of
+from tailrace.producers.capture import text_of
+from tailrace.schemas.payloads import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,27 +34,49 @@ class Parameters:
         # A method is known by its first parameter's name alone: it is decorated before its class
         # exists.
         self._skip = 1 if positional and positional[0] in {"self", "cls"} else 0
-        self._names = positional
+        self._names = positional[self._skip :]
         self._lists = lists
 
     def record(
         self, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> dict[str, bytes | list[bytes]]:
-        """Return each argument's JSON by its parameter's name.
+        """Return each argument's escaped JSON by its parameter's name.
 
         A default that was not given is left out: a new parameter with one changes no digest.
         """
-        parts: dict[str, bytes | list[bytes]] = {}
+        return escaped(self.capture(args, kwargs))
+
+    def capture(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> dict[str, bytes | list[bytes]]:
+        """Return what `record` does before keys are escaped: the part that cannot wait."""
+        if self._skip:
+            args = args[1:]
         names = self._names
-        for place in range(self._skip, min(len(args), len(names))):
-            parts[names[place]] = self._part(names[place], args[place])
+        lists = self._lists
+        parts: dict[str, bytes | list[bytes]] = {}
+        if lists:
+            for name, value in (*zip(names, args, strict=False), *kwargs.items()):
+                parts[name] = _texts(value) if name in lists else text_of(value)
+        else:
+            for name, value in zip(names, args, strict=False):
+                parts[name] = text_of(value)
+            for name, value in kwargs.items():
+                parts[name] = text_of(value)
         if len(args) > len(names):
-            parts[self._rest] = json_of(list(args[len(names) :]))
-        for name, value in kwargs.items():
-            parts[name] = self._part(name, value)
+            parts[self._rest] = text_of(list(args[len(names) :]))
         return parts
 
-    def _part(self, name: str, value: Any) -> bytes | list[bytes]:
-        if name in self._lists and isinstance(value, list):
-            return [json_of(item) for item in value]  # pyright: ignore[reportUnknownVariableType] - the user's
-        return json_of(value)
+
+def escaped(parts: Mapping[str, bytes | list[bytes]]) -> dict[str, bytes | list[bytes]]:
+    """Return captured arguments with the user's keys escaped."""
+    return {
+        name: escape(part) if isinstance(part, bytes) else [escape(item) for item in part]
+        for name, part in parts.items()
+    }
+
+
+def _texts(value: Any) -> bytes | list[bytes]:
+    if isinstance(value, list):
+        return [text_of(item) for item in cast("list[Any]", value)]
+    return text_of(value)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from concurrent.futures import Future
 
-    from tailrace.producers.outlet import Lane
+    from tailrace.producers.outlet import Draft, Lane
     from tailrace.schemas.payloads import Body
 
 BODY_MEMORY = 65_536
@@ -73,8 +73,13 @@ class Ledger:
         self.outstanding_bytes = 0
         """The sizes of their values."""
 
-    def post(self, lane: Lane, topic: Topic, value: bytes) -> Record:
-        """Account for a record of a lane; it may be sent at once."""
+    def post(self, lane: Lane, topic: Topic, value: bytes | Draft) -> Record | None:
+        """Account for a record of a lane; it may be sent at once. None if it could not be made."""
+        if not isinstance(value, bytes):
+            made = value.framed()
+            if made is None:
+                return None
+            value = made
         lane.unacknowledged += 1
         return self._out(Record(topic, lane.key, value, lane))
 

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from tailrace.schemas.topics import Topic
 
 
+class Draft(Protocol):
+    """An event that has its place in the order, and whose bytes are made later."""
+
+    def framed(self) -> bytes | None:
+        """Return the record; None when it cannot be made, which is counted there.
+
+        Called once, on the outlet's own thread.
+        """
+        ...
+
+
 class Lane:
     """One run on its way to the log."""
 
@@ -35,7 +46,7 @@ class Lane:
 class Outlet(Protocol):
     """Where records go. Every method may be called from any thread; none raises for a broker."""
 
-    def post(self, lane: Lane, topic: Topic, value: bytes) -> None:
+    def post(self, lane: Lane, topic: Topic, value: bytes | Draft) -> None:
         """Queue one record under the lane's key. Costs microseconds; blocks only when full."""
         ...
 

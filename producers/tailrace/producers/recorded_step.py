@@ -1,85 +1,113 @@
-"""One step while it is recorded: begun, perhaps announced, and finished in one event."""
+"""One step while it is recorded: begun, perhaps announced, and finished in one event.
+
+What the caller's thread does is what cannot wait: the values become JSON before they can change,
+and the event gets its seq and its place in the queue. Of a completed step with small values, and
+that is nearly every step, the bytes are made by the sender's thread (`framed`).
+"""
 
 from __future__ import annotations
 
 import time
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from tailrace.producers import encode, keys
-from tailrace.producers.capture import input_digest
+from tailrace.producers.arguments import escaped
+from tailrace.producers.capture import input_digest, text_of
 from tailrace.producers.digest import with_config
 from tailrace.producers.failure import failure_fields, outcome
+from tailrace.producers.guard import guarded
 from tailrace.producers.place import Place
 from tailrace.producers.usage import Usage, usage_of
-from tailrace.schemas.payloads import Externalized, externalize_parts
+from tailrace.schemas.payloads import INLINE_BYTES, Externalized, escape, externalize_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tailrace.producers.definition import StepDefinition
     from tailrace.producers.generators import Items
+    from tailrace.producers.keys import Branch
 
 _NO_CONFIG = encode.EMPTY
+# Escaping lengthens a text by less than half of it, so this surely stays in the event.
+_LIGHT_BYTES = INLINE_BYTES // 2
+_NOTHING = Externalized(b"")
+_branching = Lock()
 
 
-class RecordedStep:
-    """A step of a run. What it was given is encoded when it begins, before it can change."""
+class RecordedStep(Place):
+    """A step of a run, and the place of what is called within it."""
 
     __slots__ = (
         "_announced",
         "_began_ns",
-        "_branch",
         "_definition",
+        "_duration_us",
         "_finished",
         "_first_item_us",
         "_given",
-        "_input_digest",
+        "_inner",
         "_label",
-        "_parent_id",
+        "_number",
+        "_outer",
+        "_parent",
+        "_parts",
+        "_returned",
+        "_seq",
         "_started_us",
         "config_read",
         "key",
-        "place",
-        "recording",
-        "step_id",
         "usage",
     )
 
-    def __init__(
+    def __init__(  # pyright: ignore[reportMissingSuperCall] - its step is itself, its branch is made on demand
         self,
         definition: StepDefinition,
         place: Place,
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
     ) -> None:
-        recording = place.recording
-        self.recording = recording
+        self.recording = recording = place.recording
         self._definition = definition
-        self._branch = place.branch
-        parts = definition.parameters.record(args, kwargs)
-        self._input_digest = input_digest(parts)
-        self._given = externalize_parts(parts, recording.client.chain)
+        self._parts = definition.parameters.capture(args, kwargs)
         self._label = definition.label
-        if callable(definition.key):
+        if definition.key is not None and not isinstance(definition.key, str):
             self._label = keys.label(definition.name, str(definition.key(*args, **kwargs)))
-        self._parent_id = "" if place.step is None else place.step.step_id
+        self._parent = place.step
+        self._outer = place.branch
+        self._inner: Branch | None = None
+        self._given: Externalized | None = None
+        self._first_item_us: int | None = None
+        self._announced = self._finished = False
         self.config_read: dict[str, Any] = {}
         self.usage: Usage | None = None
-        self._first_item_us: int | None = None
-        self._announced = False
-        self._finished = False
-        with recording.lock:
-            self.step_id = recording.next_step_id()
-            self.key, by_chance = place.branch.enter(self._label)
-            if by_chance and not recording.not_replayable:
-                recording.not_replayable = (
-                    f"two steps {self._label} ran at once in one branch, begun by threads of the "
-                    "agent's own: give them a key"
-                )
-            recording.open_steps[self.step_id] = self
-        self.place: Place | None = Place(recording, self, keys.below(self.key))
+        self._number, self.key = recording.begin_step(self, self._outer, self._label)
         self._started_us = time.time_ns() // 1000
         self._began_ns = time.perf_counter_ns()
+
+    @property
+    def step_id(self) -> str:
+        """The step's id, 16 hex digits."""
+        return self.recording.step_id(self._number)
+
+    @property
+    def step(self) -> RecordedStep:
+        """Itself."""
+        return self
+
+    @property
+    def branch(self) -> Branch:
+        """The branch of the steps that are called within it."""
+        if self._inner is None:
+            with _branching:
+                if self._inner is None:
+                    self._inner = keys.below(self.key)
+        return self._inner
+
+    @property
+    def place(self) -> Place:
+        """The place of what is called within it."""
+        return self
 
     def announce(self, now_ns: int, after_s: float) -> None:
         """Record that the step began, if it still runs after that time and this is not known yet.
@@ -95,7 +123,7 @@ class RecordedStep:
         )
         recording = self.recording
         self._announced = True
-        recording.post_bodies(self._given)
+        recording.post_bodies(self._externalized())
         with recording.lock:
             if not self._finished and not recording.ended:
                 recording.emit(own)
@@ -108,7 +136,13 @@ class RecordedStep:
         items: Items | None = None,
     ) -> None:
         """Record how the step ended: what it returned, raised, or yielded until then."""
-        duration_us = (time.perf_counter_ns() - self._began_ns) // 1000
+        self._duration_us = (time.perf_counter_ns() - self._began_ns) // 1000
+        if error is None and items is None and not self._definition.is_model_call:
+            returned = text_of(result)
+            if self._is_light(returned):
+                self._returned = returned
+                self.recording.complete(self)
+                return
         recording = self.recording
         if items is not None:
             returned, result = items.externalized(), items.last
@@ -117,60 +151,78 @@ class RecordedStep:
             returned = _NOTHING if error is not None else recording.output(result)
         if self._definition.is_model_call and error is None:
             self._learn_usage(result)
-        given = self._given
-        if error is None and items is None and self.usage is None and not self.config_read:
-            own = self._completed(duration_us, returned)
-        else:
-            own = self._ended(duration_us, returned, error)
-        if given.bodies or given.reused:
-            recording.post_bodies(given)
-        if returned.bodies:
-            recording.post_bodies(returned)
+        own = self._ended(returned, error)
+        recording.post_bodies(self._externalized())
+        recording.post_bodies(returned)
         with recording.lock:
-            self._finished = True
-            self._branch.leave(self._label)
-            if recording.ended:
-                recording.client.count_late(self.key)
-            else:
+            if self.leave():
                 recording.emit(own)
                 recording.count(failed=error is not None, used=self.usage)
-            recording.closed_step(self)
-        # Its place knows the step: without this each step would be a cycle for the collector.
-        self.place = None
 
-    def _completed(self, duration_us: int, returned: Externalized) -> bytes:
+    def leave(self) -> bool:
+        """Take the step off the open ones; say whether its run can still take its event.
+
+        The caller holds the run's lock.
+        """
+        self._finished = True
+        self._outer.leave(self._label)
+        recording = self.recording
+        recording.closed_step(self._number)
+        if recording.ended:
+            recording.client.count_late(self.key)
+        return not recording.ended
+
+    def numbered(self, seq: int) -> RecordedStep:
+        """Give its event the number that it has in the run."""
+        self._seq = seq
+        return self
+
+    def framed(self) -> bytes | None:
+        """Return the event of a step that was completed; None, and it is counted, if it cannot be.
+
+        The sender's thread calls it.
+        """
+        try:
+            return encode.splice(self.recording.prefix, self._seq, self._completed())
+        except Exception as error:  # noqa: BLE001 - recording never breaks the agent
+            guarded(self.recording.client, self.key, error)
+            return None
+
+    def _is_light(self, returned: bytes) -> bool:
+        """Say whether nothing of it has to be looked at before the event is queued."""
+        if self.usage is not None or self.config_read:
+            return False
+        size = len(returned)
+        for part in self._parts.values():
+            size += len(part)
+        return size <= _LIGHT_BYTES
+
+    def _completed(self) -> bytes:
         definition = self._definition
-        bodies = encode.EMPTY
-        if self._given.bodies or self._given.reused or returned.bodies:
-            bodies = encode.strings((*self._given.hashes, *returned.hashes))
+        parts = escaped(self._parts)
+        parent = "" if self._parent is None else self._parent.step_id
         return encode.completed_step(
-            self._started_us + duration_us,
+            self._started_us + self._duration_us,
             b"\x20%b%b%b"  # sixteen hex digits
-            % (
-                self.step_id.encode(),
-                encode.string(self._parent_id),
-                encode.string(self.key),
-            ),
+            % (self.step_id.encode(), encode.string(parent), encode.string(self.key)),
             definition.constant,
-            definition.digest_bytes + encode.string(self._input_digest) + _NO_CONFIG,
+            definition.digest_bytes + encode.string(input_digest(parts)) + _NO_CONFIG,
             self._started_us,
-            duration_us,
-            self._given.json,
-            returned.json,
-            bodies,
+            self._duration_us,
+            externalize_parts(parts).json,
+            escape(self._returned),
+            encode.EMPTY,
         )
 
-    def _ended(
-        self, duration_us: int, returned: Externalized, error: BaseException | None
-    ) -> bytes:
+    def _ended(self, returned: Externalized, error: BaseException | None) -> bytes:
         fields: dict[str, Any] = {
             **self._fields(),
             "kind": f"step_{outcome(error)}",
-            "ts": self._started_us + duration_us,
-            "duration_us": duration_us,
+            "ts": self._started_us + self._duration_us,
+            "duration_us": self._duration_us,
             "first_item_us": self._first_item_us,
             "output": returned.json or None,
-            "bodies": (*self._given.hashes, *returned.hashes),
+            "bodies": (*self._externalized().hashes, *returned.hashes),
             "config_keys": list(self.config_read),
             "definition_digest": with_config(self._definition.digest, self.config_read),
             **failure_fields(error),
@@ -179,20 +231,29 @@ class RecordedStep:
             fields |= self.usage.fields()
         return encode.own_part(fields)
 
+    def _externalized(self) -> Externalized:
+        """Return what was given as it stands in an event."""
+        given = self._given
+        if given is None:
+            given = externalize_parts(escaped(self._parts), self.recording.client.chain)
+            self._given = given
+        return given
+
     def _fields(self) -> dict[str, Any]:
         definition = self._definition
+        given = self._externalized()
         return {
             "step_id": self.step_id,
-            "parent_step_id": self._parent_id,
+            "parent_step_id": "" if self._parent is None else self._parent.step_id,
             "step_key": self.key,
             "name": definition.name,
             "step_kind": definition.kind,
             "effect": definition.effect,
             "definition_digest": definition.digest,
-            "input_digest": self._input_digest,
+            "input_digest": input_digest(escaped(self._parts)),
             "started_at": self._started_us,
-            "input": self._given.json,
-            "bodies": self._given.hashes,
+            "input": given.json,
+            "bodies": given.hashes,
         }
 
     def _learn_usage(self, result: Any) -> None:
@@ -202,6 +263,3 @@ class RecordedStep:
             if self.usage is not None:
                 found.take(self.usage)
             self.usage = found
-
-
-_NOTHING = Externalized(b"")

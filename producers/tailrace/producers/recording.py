@@ -56,7 +56,7 @@ class Recording:
         self.root: Recording = self if parent is None else parent.recording.root
         self.trace_id = options.trace_id or new_id() if parent is None else self.root.trace_id
         self.lane = Lane(self.trace_id)
-        self.open_steps: dict[str, RecordedStep] = {}
+        self.open_steps: dict[int, RecordedStep] = {}
         self.children: list[str] = []
         self.not_replayable = ""
         self.place = Place(self, None, Branch())
@@ -66,7 +66,7 @@ class Recording:
         """On the root: what else is acknowledged before its caller gets its value."""
 
         self._outlet = client.outlet
-        self._prefix = encode.run_prefix(self._constant_fields(route, options))
+        self.prefix = encode.run_prefix(self._constant_fields(route, options))
         self._seq = 0
         self._step_base = int.from_bytes(os.urandom(8), "big")
         self._step_count = 0
@@ -149,7 +149,7 @@ class Recording:
                 "run_errors": self._errors,
                 **{f"run_{name}": value for name, value in self._used.items()},
             }
-            value = encode.splice(self._prefix, self._seq, encode.own_part(last))
+            value = encode.splice(self.prefix, self._seq, encode.own_part(last))
             self._outlet.finish(self.lane, RUNS, value)
         self.client.recordings.pop(self.run_id, None)
 
@@ -169,12 +169,33 @@ class Recording:
         """Number an event and send it; the caller holds the lock."""
         seq = self._seq
         self._seq = seq + 1
-        self._outlet.post(self.lane, topic, encode.splice(self._prefix, seq, own))
+        self._outlet.post(self.lane, topic, encode.splice(self.prefix, seq, own))
 
-    def next_step_id(self) -> str:
-        """Return a step's id, 16 hex digits; the caller holds the lock."""
-        self._step_count += 1
-        return f"{(self._step_base + self._step_count) % (1 << _STEP_ID_BITS):016x}"
+    def begin_step(self, step: RecordedStep, branch: Branch, label: str) -> tuple[int, str]:
+        """Take up a step; return its number, which `step_id` knows, and its key."""
+        with self.lock:
+            number = self._step_count = self._step_count + 1
+            key, by_chance = branch.enter(label)
+            self.open_steps[number] = step
+            if by_chance and not self.not_replayable:
+                self.not_replayable = (
+                    f"two steps {label} ran at once in one branch, begun by threads of the agent's "
+                    "own: give them a key"
+                )
+        return number, key
+
+    def step_id(self, number: int) -> str:
+        """Return the id of a step by its number, 16 hex digits."""
+        return f"{(self._step_base + number) % (1 << _STEP_ID_BITS):016x}"
+
+    def complete(self, step: RecordedStep) -> None:
+        """Number a completed step's event and queue it; its bytes are made by the sender."""
+        with self.lock:
+            if step.leave():
+                seq = self._seq
+                self._seq = seq + 1
+                self._outlet.post(self.lane, STEPS, step.numbered(seq))
+                self._steps += 1
 
     @property
     def ended(self) -> bool:
@@ -191,9 +212,9 @@ class Recording:
                 if value is not None:
                     self._used[name] = self._used.get(name, 0) + value
 
-    def closed_step(self, step: RecordedStep) -> None:
+    def closed_step(self, number: int) -> None:
         """Take a step off the open ones; the caller holds the lock."""
-        self.open_steps.pop(step.step_id, None)
+        self.open_steps.pop(number, None)
         if self._idle is not None and not self.open_steps and not self._idle.done():
             self._idle.set_result(None)
 

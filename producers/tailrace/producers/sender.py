@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tailrace.producers.delivery import Entry
-    from tailrace.producers.outlet import Lane
+    from tailrace.producers.outlet import Draft, Lane
     from tailrace.schemas.payloads import Body
     from tailrace.schemas.topics import Topic
 
@@ -109,7 +109,7 @@ class KafkaSender:
         self._thread = None
         return delivery.ledger.outstanding + len(delivery.queue)
 
-    def post(self, lane: Lane, topic: Topic, value: bytes) -> None:
+    def post(self, lane: Lane, topic: Topic, value: bytes | Draft) -> None:
         """Queue one record under the lane's key."""
         self._put((Ledger.post, lane, topic, value))
 

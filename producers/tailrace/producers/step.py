@@ -146,7 +146,7 @@ def _generator_step(function: Callable[..., Any], definition: StepDefinition) ->
     def recorded(*args: Any, **kwargs: Any) -> Any:
         place = PLACE.get()
         begun = None if place is None else _begin(definition, place, args, kwargs)
-        if begun is None or begun.place is None:
+        if begun is None:
             return (yield from plain(*args, **kwargs))
         items = Items()
         try:

@@ -25,7 +25,7 @@ from tailrace.schemas.topics import BODIES, CONTROL, RUNS, STEPS
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from tailrace.producers.outlet import Lane
+    from tailrace.producers.outlet import Draft, Lane
     from tailrace.schemas.events import Event
     from tailrace.schemas.payloads import Body
     from tailrace.schemas.topics import Topic
@@ -66,7 +66,7 @@ class Journal:
         """Return what an event's input or output stands for, references resolved."""
         return resolve(text, self.bodies)
 
-    def post(self, lane: Lane, topic: Topic, value: bytes) -> None:
+    def post(self, lane: Lane, topic: Topic, value: bytes | Draft) -> None:
         """See `Outlet`."""
         with self._lock:
             self._acknowledge(self._ledger.post(lane, topic, value))
