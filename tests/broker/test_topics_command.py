@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tailrace.console.cli.main import main
+from tailrace.console.cli import main
 from tailrace.schemas.topic_admin import apply
 from tailrace.schemas.topic_settings import STANDING_TOPICS
 from tailrace.schemas.topics import RUNS

@@ -144,6 +144,13 @@ def test_agents_need_the_base_dependencies_alone(wheel: Path, tmp_path: Path) ->
     _run([python, "-I", "-c", REFUSED, OTEL, "pip install 'tailrace[otel]'"], within=tmp_path)
     assert set(files) == set(modules)
     assert all(Path(file).is_relative_to(tmp_path) for file in files.values())
+    script = subprocess.run(
+        [python.parent / "tailrace", "up"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (script.returncode, script.stdout) == (1, "")
+    assert script.stderr.startswith("error: the package ")
+    assert script.stderr.endswith('pip install "tailrace[console]"\n')
+    assert script.stderr.count("\n") == 1
 
 
 def test_every_module_of_every_part_imports_from_the_wheel(whole: Path, tmp_path: Path) -> None:

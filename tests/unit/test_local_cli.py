@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tailrace.console.cli import app
-from tailrace.console.cli.main import main
+from tailrace.console.cli import app, main
+from tailrace.console.cli.extras import EXTRA_OF
 from tailrace.schemas.errors import TailraceError
 
 if TYPE_CHECKING:
@@ -92,14 +92,33 @@ def test_an_interrupt_ends_with_130_and_silence(
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_reader_that_goes_away_is_no_error() -> None:
+@pytest.mark.parametrize("arguments", [["--help"], ["topics", "--help"], ["--version"]])
+def test_a_reader_that_goes_away_ends_the_program_as_any_other(arguments: list[str]) -> None:
     with subprocess.Popen(
-        [*PROGRAM, "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as program:
         assert program.stdout is not None
         assert program.stderr is not None
         program.stdout.close()
         assert program.stderr.read() == b""
+        assert program.wait(30) == 141
+
+
+def test_a_connection_that_breaks_is_not_taken_for_a_reader_that_went_away(
+    capsys: pytest.CaptureFixture[str], ending: Callable[[BaseException], int]
+) -> None:
+    assert ending(BrokenPipeError("[Errno 32] Broken pipe")) == 1
+    assert capsys.readouterr().err.startswith("error: BrokenPipeError")
+
+
+def test_a_package_that_an_extra_brings_is_asked_for_by_that_extra(
+    capsys: pytest.CaptureFixture[str], ending: Callable[[BaseException], int]
+) -> None:
+    for package, extra in EXTRA_OF.items():
+        assert ending(ModuleNotFoundError("", name=f"{package}.inner")) == 1
+        assert capsys.readouterr().err.endswith(f'needs it: pip install "tailrace[{extra}]"\n')
+    assert ending(ModuleNotFoundError("no other", name="other")) == 1
+    assert "is a defect" in capsys.readouterr().err
 
 
 def test_the_overview_imports_nothing_heavy() -> None:

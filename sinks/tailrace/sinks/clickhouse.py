@@ -6,6 +6,7 @@ stack (`tailrace.schemas.endpoints`); it may hold credentials, so it is never pr
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ REQUEST_TIMEOUT_S = 120
 _CHUNK_BYTES = 1 << 20
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _UNKNOWN_TABLE, _UNKNOWN_DATABASE = 60, 81
+# What goes wrong is told by our exceptions; the client's log is for those who configured logging.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 _DENIED = {192, 193, 194, 497, 516}
 
 

@@ -1,13 +1,15 @@
-"""The entry point: runs one command and turns every ending into an exit code.
+"""Runs one command and turns every ending into an exit code.
 
-0 done · 1 an error that the text explains · 64 wrong usage · 130 interrupted. Results go to
-standard output, words about the work to standard error.
+0 done · 1 an error that the text explains · 64 wrong usage · 130 interrupted ·
+141 whoever read the output went away, as in `tailrace traces ls | head -1`. Results go to standard
+output, words about the work to standard error.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import select
 import shutil
 import sys
 import textwrap
@@ -18,6 +20,7 @@ import typer
 from typer.exceptions import TyperException
 
 from tailrace.console.cli.app import build_app
+from tailrace.console.cli.extras import missing_extra
 from tailrace.schemas.errors import TailraceError
 
 FAILED = 1
@@ -28,14 +31,19 @@ BROKEN_PIPE = 141
 _DEBUG = "TAILRACE_DEBUG"
 
 
-def main(arguments: list[str] | None = None) -> int:
+def run_command(arguments: list[str] | None = None) -> int:
     """Run the command that `arguments` (default: the process's own) name; return the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     _quiet_logging()
+    output = _output()
     try:
         code = _run(given)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except BrokenPipeError as error:
+        if (
+            _output() == output and not _reader_is_gone()
+        ):  # a server's connection, and not one that a client looked after
+            return _confess(error)
         # Whoever read our output has enough; Python would complain once more while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
@@ -48,16 +56,46 @@ def _run(arguments: list[str]) -> int:
         result = command.main(arguments, prog_name="tailrace", standalone_mode=False)
     except TyperException as error:
         return _refuse(error)
-    except TailraceError as error:
-        _say(f"error: {error}")
-        return FAILED
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
+    except SystemExit as ending:
+        if isinstance(ending.__context__, BrokenPipeError):  # Typer or Rich has made 1 of it
+            raise ending.__context__ from None
+        raise
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - the last resort of the whole program
-        return _confess(error)
+        return _explain(error)
     return result if isinstance(result, int) else 0
+
+
+def _output() -> tuple[int, int] | None:
+    """Return which file standard output is; Rich puts another in its place when a pipe breaks."""
+    try:
+        state = os.fstat(sys.stdout.fileno())
+    except (OSError, ValueError):
+        return None
+    return state.st_dev, state.st_ino
+
+
+def _reader_is_gone() -> bool:
+    try:
+        watched = select.poll()
+        watched.register(sys.stdout.fileno(), 0)
+        return any(state & (select.POLLERR | select.POLLHUP) for _, state in watched.poll(0))
+    except (OSError, ValueError):
+        return False
+
+
+def _explain(error: Exception) -> int:
+    if isinstance(error, TailraceError):
+        sentence: str | None = str(error)
+    else:
+        sentence = missing_extra(error) if isinstance(error, ModuleNotFoundError) else None
+    if sentence is None:
+        return _confess(error)
+    _say(f"error: {sentence}")
+    return FAILED
 
 
 def _refuse(error: TyperException) -> int:

@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from tailrace.console.local.children import Child
@@ -68,6 +69,11 @@ class ClickHouse:
             raise ClickHouseError(
                 f"port {self._told_port} is taken: end what listens there, or choose another "
                 "with --clickhouse-port"
+            )
+        if find_spec("chdb") is None:
+            raise ClickHouseError(
+                'the embedded engine is not installed: pip install "tailrace[local]", or let '
+                "TAILRACE_CLICKHOUSE name a server of your own"
             )
         self._folder.mkdir(parents=True, exist_ok=True)
         self._port = port = self._choose_port()

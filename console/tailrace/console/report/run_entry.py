@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 TRANSCRIPT = "transcript"
 """The attribute in which an imported run keeps its whole conversation, by reference."""
 
+_FIRST = ("reward",)
+_LARGE = frozenset({"expected", "recorded"})
+"""What an import keeps of its line: a document, which is shown only where nothing is folded."""
+
 
 def run_entry(run: Run, telling: Telling) -> Entry:
     """Return the run's entry, without what happened in it."""
@@ -31,7 +35,7 @@ def run_entry(run: Run, telling: Telling) -> Entry:
     if end is not None and end.output is not None:
         details.append(Detail("out", value_text(recorded(end.output, telling.bodies))))
     details.extend(error_details(end, full=telling.full))
-    others = ", ".join(_attributes(run))
+    others = ", ".join(_attributes(run, full=telling.full))
     if others:
         details.append(Detail("also", others, "dim", 2))
     return Entry(
@@ -51,11 +55,17 @@ def ending_entry(run: Run, dialogue: Dialogue, telling: Telling) -> Entry | None
     return Entry(Sign("·", "dim"), "said", "dim", "after", (), rest) if rest else None
 
 
-def _attributes(run: Run) -> list[str]:
-    """Return the run's attributes as `name: value`, short ones first, without references."""
+def _attributes(run: Run, *, full: bool) -> list[str]:
+    """Return the run's attributes as `name: value`, the most wanted first, then short ones."""
     found: dict[str, str] = {}
     for event in (run.start, run.end):
         found.update(event.attributes if event is not None else {})
     found.pop(TRANSCRIPT, None)
-    shown = [item for item in found.items() if not item[1].startswith('{"$')]
-    return [f"{name}: {value}" for name, value in sorted(shown, key=lambda item: len(item[1]))]
+    if not full:
+        found = {
+            name: value
+            for name, value in found.items()
+            if name not in _LARGE and not value.startswith('{"$')
+        }
+    by_want = sorted(found.items(), key=lambda item: (item[0] not in _FIRST, len(item[1])))
+    return [f"{name}: {value}" for name, value in by_want]
