@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
-import os
+import sys
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from tailrace.producers.control import DEV
+from tailrace.producers.guard import guarded
 from tailrace.producers.route import DevRoutes
 from tailrace.producers.sender import KafkaSender
 from tailrace.producers.writer import JournalWriter
@@ -33,6 +35,10 @@ WRITTEN_RECORDS = ("journal_event", "body", "deployment_registered", "pointer_mo
 """The records whose schemas a client publishes when it opens."""
 
 _open: list[Tailrace] = []
+_PARENTS: list[object] = []
+"""In a forked child: what is its parent's and must not be touched, not even by being collected."""
+
+_REOPEN_AFTER_S = 30.0
 
 
 class NoPointerError(TailraceError):
@@ -114,9 +120,15 @@ class Tailrace:
         self._outlet = outlet
         self.sender: KafkaSender | None = None
         self._routes: DevRoutes | None = None
-        self._pid = os.getpid()
         self.recordings: dict[str, Recording] = {}
         """The runs in progress by run id."""
+
+        self.continuations: list[Recording] = []
+        """In a forked child: runs of its parent's as they go on here, until the child ends."""
+
+        self._left = False
+        self._reopening = threading.Lock()
+        self._retry_at = 0.0
 
     @property
     def outlet(self) -> Outlet:
@@ -137,6 +149,11 @@ class Tailrace:
             KafkaUnreachableError: if Kafka does not answer within `open_timeout_s`.
             NoEndpointError: if no address of Kafka is known.
         """
+        self._connect()
+        _open.append(self)
+        atexit.register(self.close)
+
+    def _connect(self) -> None:
         if self._outlet is None:
             options = kafka_options(self._kafka)
             sender = KafkaSender(options, prefix=self._prefix, on_tick=self.announce_open_steps)
@@ -146,18 +163,58 @@ class Tailrace:
                 sender.append(SCHEMAS, *log_record(latest(name)))
         self._routes = DevRoutes(self._outlet)
         self.is_open = True
-        _open.append(self)
-        atexit.register(self.close)
+
+    def usable(self) -> bool:
+        """Say whether calls are recorded. In a forked child the first call opens the client anew.
+
+        Blocks until connected, then; never raises.
+        """
+        if not self._left:
+            return self.is_open
+        with self._reopening:
+            if self._left and time.monotonic() >= self._retry_at:
+                self._open_in_child()
+            return self.is_open
+
+    def _open_in_child(self) -> None:
+        try:
+            self._connect()
+        except Exception as error:  # noqa: BLE001 - recording never breaks the agent
+            self._retry_at = time.monotonic() + _REOPEN_AFTER_S
+            guarded(self, "this forked process", error)
+            return
+        self._left = False
+        # A child of multiprocessing leaves by its own finalizers alone, without those of atexit.
+        finalizers = sys.modules.get("multiprocessing.util")
+        if finalizers is not None:
+            finalizers.Finalize(None, self.close, exitpriority=10)
+
+    def leave_parent(self) -> None:
+        """In a forked child: use nothing of the parent's any more, least of all its locks."""
+        self.is_open = False
+        self.stats = Stats()
+        self.recordings, self.continuations = {}, []
+        self.chain = ListChain()
+        self._reopening = threading.Lock()
+        if self.sender is not None:
+            # Kept, so that nothing closes the parent's loop and connections from here.
+            _PARENTS.append(self.sender)
+            self.sender = self._outlet = None
+            self._left = True
 
     def close(self) -> None:
         """Record no more, send what is left within `close_timeout_s`, and say what could not be."""
-        if not self.is_open:
-            return
-        self.is_open = False
         if self in _open:
             _open.remove(self)
         atexit.unregister(self.close)
-        if self.sender is None or self._pid != os.getpid():
+        self._left = False
+        if not self.is_open:
+            return
+        for recording in self.continuations:
+            if not recording.ended:
+                recording.end()
+        self.is_open = False
+        if self.sender is None:
             return
         self.stats.unsent = self.sender.close(self._close_timeout_s)
         self.stats.shed = self.sender.shed
@@ -226,12 +283,6 @@ def open_client() -> Tailrace | None:
     return _open[-1] if _open else None
 
 
-def _leave_in_child() -> None:
-    # A forked child has no sender thread: its functions are plain calls until it opens a client of
-    # its own, and a run that it was forked within is its parent's to end.
-    for client in _open:
-        client.is_open = False
-    _open.clear()
-
-
-os.register_at_fork(after_in_child=_leave_in_child)
+def left_in_child() -> list[Tailrace]:
+    """Return the clients that a forked child finds open, none of which can be used as it is."""
+    return list(_open)

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import functools
 import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from tailrace.producers import tasks
-from tailrace.producers.client import open_client
 from tailrace.producers.definition import ComponentDefinition
-from tailrace.producers.guard import guarded
+from tailrace.producers.ending import end, end_blocking
 from tailrace.producers.kinds import require_function, require_no_generator
-from tailrace.producers.options import OPTIONS
 from tailrace.producers.place import PLACE, UNRECORDED
-from tailrace.producers.recording import Recording
 from tailrace.producers.run import Run
+from tailrace.producers.starting import begin, begin_blocking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from concurrent.futures import Future
-
-    from tailrace.producers.client import Tailrace
-    from tailrace.producers.route import Route
+    from collections.abc import Callable, Mapping
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -81,8 +73,7 @@ def _sync_component(
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        client = open_client()
-        recording = None if client is None else _begin_blocking(client, definition, args, kwargs)
+        recording = begin_blocking(definition, args, kwargs)
         if recording is None:
             outer = UNRECORDED.set(unrecorded)
             try:
@@ -94,10 +85,10 @@ def _sync_component(
             result = function(*args, **kwargs)
         except BaseException as error:
             PLACE.reset(token)
-            _end_blocking(recording, error=error)
+            end_blocking(recording, error=error)
             raise
         PLACE.reset(token)
-        _end_blocking(recording, result=result)
+        end_blocking(recording, result=result)
         return result
 
     return run
@@ -110,8 +101,7 @@ def _async_component(
 
     @functools.wraps(function)
     async def run(*args: Any, **kwargs: Any) -> Any:
-        client = open_client()
-        recording = None if client is None else await _begin(client, definition, args, kwargs)
+        recording = await begin(definition, args, kwargs)
         if recording is None:
             outer = UNRECORDED.set(unrecorded)
             try:
@@ -124,108 +114,10 @@ def _async_component(
                 result = await function(*args, **kwargs)
         except BaseException as error:
             PLACE.reset(token)
-            await _end(recording, error=error)
+            await end(recording, error=error)
             raise
         PLACE.reset(token)
-        await _end(recording, result=result)
+        await end(recording, result=result)
         return result
 
     return run
-
-
-def _begin_blocking(
-    client: Tailrace,
-    definition: ComponentDefinition,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-) -> Recording | None:
-    try:
-        future = client.routes.of(definition)
-        if not future.done():
-            concurrent.futures.wait([future], timeout=client.ack_timeout_s)
-        return _started(client, definition, client.routes.now(definition), args, kwargs)
-    except Exception as error:  # noqa: BLE001 - recording never breaks the agent
-        guarded(client, definition.name, error)
-        return None
-
-
-async def _begin(
-    client: Tailrace,
-    definition: ComponentDefinition,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-) -> Recording | None:
-    try:
-        future = client.routes.of(definition)
-        if not future.done():
-            await asyncio.wait([asyncio.wrap_future(future)], timeout=client.ack_timeout_s)
-        return _started(client, definition, client.routes.now(definition), args, kwargs)
-    except Exception as error:  # noqa: BLE001 - recording never breaks the agent
-        guarded(client, definition.name, error)
-        return None
-
-
-def _started(
-    client: Tailrace,
-    definition: ComponentDefinition,
-    route: Route,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-) -> Recording:
-    parent = PLACE.get()
-    if parent is not None and (parent.recording.ended or parent.recording.client is not client):
-        parent = None
-    options = OPTIONS.get() if parent is None else parent.recording.options
-    recording = Recording(client, definition, route, options, parent)
-    recording.start(args, kwargs)
-    return recording
-
-
-def _end_blocking(
-    recording: Recording, *, result: Any = None, error: BaseException | None = None
-) -> None:
-    client = recording.client
-    if not client.is_open:
-        return  # closed meanwhile, or this is a forked child: the run is not ours to end
-    try:
-        waits = error is None or isinstance(error, Exception)
-        left = recording.steps_left()
-        if left is not None and waits:
-            concurrent.futures.wait([left], timeout=client.open_steps_wait_s)
-        recording.leave_open_steps()
-        recording.end(result=result, error=error)
-        if waits:
-            pending = recording.awaited()
-            concurrent.futures.wait(pending, timeout=client.ack_timeout_s)
-            _judge(client, pending)
-    except Exception as defect:  # noqa: BLE001 - recording never breaks the agent
-        guarded(client, recording.definition.name, defect)
-
-
-async def _end(
-    recording: Recording, *, result: Any = None, error: BaseException | None = None
-) -> None:
-    client = recording.client
-    if not client.is_open:
-        return  # closed meanwhile, or this is a forked child: the run is not ours to end
-    try:
-        # Who is being cancelled wants to be gone: the close of the client sees to the rest.
-        waits = error is None or isinstance(error, Exception)
-        left = recording.steps_left()
-        if left is not None and waits:
-            await asyncio.wait([asyncio.wrap_future(left)], timeout=client.open_steps_wait_s)
-        recording.leave_open_steps()
-        recording.end(result=result, error=error)
-        pending = recording.awaited() if waits else []
-        if pending:
-            waiting = [asyncio.wrap_future(future) for future in pending]
-            await asyncio.wait(waiting, timeout=client.ack_timeout_s)
-            _judge(client, pending)
-    except Exception as defect:  # noqa: BLE001 - recording never breaks the agent
-        guarded(client, recording.definition.name, defect)
-
-
-def _judge(client: Tailrace, pending: Iterable[Future[int]]) -> None:
-    missing = sum(1 for future in pending if not future.done())
-    if missing:
-        client.count_unacknowledged(missing)

@@ -29,9 +29,13 @@ class RunOptions:
     trace_id: str = ""
     routing_key: str = ""
     attempt: int = 0
+    routing_hashed: str = ""
+    """The hash itself, where another process has made it; it stands above the key."""
 
     def routing_hash(self, trace_id: str) -> str:
         """Return the hash of the caller's key, else of the session, else of the trace."""
+        if self.routing_hashed:
+            return self.routing_hashed
         key = self.routing_key or self.session or trace_id
         return hashlib.sha256(key.encode()).hexdigest()[:32]
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from tailrace.producers.client import Tailrace
     from tailrace.producers.definition import ComponentDefinition
+    from tailrace.producers.forks import Forked
+    from tailrace.producers.generators import Items
+    from tailrace.producers.offers import Offer
     from tailrace.producers.options import RunOptions
     from tailrace.producers.recorded_step import RecordedStep
     from tailrace.producers.route import Route
@@ -45,19 +48,34 @@ class Recording:
         definition: ComponentDefinition,
         route: Route,
         options: RunOptions,
-        parent: Place | None,
+        *,
+        parent: Place | None = None,
+        claimed: Offer | None = None,
     ) -> None:
+        """Take up a run: a child of `parent`, or of the offer it claims, or a root run."""
         self.client = client
         self.definition = definition
         self.lock = threading.Lock()
         self.run_id = new_id()
         self.parent = parent
         self.options = options
+        self.claimed = claimed
         self.root: Recording = self if parent is None else parent.recording.root
-        self.trace_id = options.trace_id or new_id() if parent is None else self.root.trace_id
+        """The outermost run of the execution in this process."""
+
+        if claimed is not None:
+            self.trace_id, self.root_run_id = claimed.trace_id, claimed.root_run_id
+        elif parent is not None:
+            self.trace_id, self.root_run_id = self.root.trace_id, self.root.root_run_id
+        else:
+            self.trace_id, self.root_run_id = options.trace_id or new_id(), self.run_id
         self.lane = Lane(self.trace_id)
         self.open_steps: dict[int, RecordedStep] = {}
         self.children: list[str] = []
+        self.offers: list[str] = []
+        self.forked: Forked | None = None
+        """In a forked child: how its parent's run goes on here, which cannot be recorded itself."""
+
         self.not_replayable = ""
         self.place = Place(self, None, Branch())
         self.config_read: dict[str, Any] = {}
@@ -83,13 +101,19 @@ class Recording:
             self.root.descendants.append(self.lane.done)
 
     def _constant_fields(self, route: Route, options: RunOptions) -> dict[str, Any]:
-        parent = self.parent
+        parent, claimed = self.parent, self.claimed
+        if claimed is not None:
+            origin = (claimed.run_id, claimed.step_id, claimed.offer_id)
+        elif parent is not None:
+            step_id = "" if parent.step is None else parent.step.step_id
+            origin = (parent.recording.run_id, step_id, "")
+        else:
+            origin = ("", "", "")
         return {
             "trace_id": self.trace_id,
             "run_id": self.run_id,
-            "root_run_id": self.root.run_id,
-            "parent_run_id": "" if parent is None else parent.recording.run_id,
-            "caller_step_id": "" if parent is None or parent.step is None else parent.step.step_id,
+            "root_run_id": self.root_run_id,
+            **dict(zip(("parent_run_id", "caller_step_id", "offer"), origin, strict=True)),
             "component": self.definition.name,
             "deployment": route.deployment,
             "code_digest": route.code_digest,
@@ -122,15 +146,25 @@ class Recording:
             self.emit(own, RUNS)
         self.client.recordings[self.run_id] = self
 
-    def end(self, *, result: Any = None, error: BaseException | None = None) -> None:
+    def end(
+        self,
+        *,
+        result: Any = None,
+        error: BaseException | None = None,
+        items: Items | None = None,
+    ) -> None:
         """Record that the run ended: its last event, sent when all before it is acknowledged."""
         duration_us = (time.perf_counter_ns() - self._began_ns) // 1000
-        returned = Externalized(b"") if error is not None else self.output(result)
+        if items is not None:
+            returned = items.externalized()
+        else:
+            returned = Externalized(b"") if error is not None else self.output(result)
         fields: dict[str, Any] = {
             **self._input,
             "kind": f"run_{outcome(error)}",
             "ts": self._started_us + duration_us,
             "duration_us": duration_us,
+            "first_item_us": None if items is None else items.first_item_us,
             "output": returned.json or None,
             "bodies": (*self._input["bodies"], *returned.hashes),
             "config_keys": list(self.config_read),
@@ -144,6 +178,7 @@ class Recording:
                 **fields,
                 "last_seq": self._seq,
                 "children": self.children,
+                "offers": self.offers,
                 "not_replayable": self.not_replayable,
                 "run_steps": self._steps,
                 "run_errors": self._errors,
@@ -170,6 +205,19 @@ class Recording:
         seq = self._seq
         self._seq = seq + 1
         self._outlet.post(self.lane, topic, encode.splice(self.prefix, seq, own))
+
+    def offer(self) -> str | None:
+        """Note an invitation to a process beside this one; None when the run has ended."""
+        with self.lock:
+            if self._ended:
+                return None
+            self.offers.append(new_id())
+            return self.offers[-1]
+
+    def leave(self, forked: Forked) -> None:
+        """Give the run up to the parent process. Takes no lock: its holder may not exist here."""
+        self._ended = True
+        self.forked = forked
 
     def begin_step(self, step: RecordedStep, branch: Branch, label: str) -> tuple[int, str]:
         """Take up a step; return its number, which `step_id` knows, and its key."""

@@ -74,7 +74,7 @@ class Run:
     @property
     def root_run_id(self) -> str:
         """The id of the execution's root run; empty when not recorded."""
-        return "" if self._recording is None else self._recording.root.run_id
+        return "" if self._recording is None else self._recording.root_run_id
 
     @property
     def session(self) -> str:

@@ -7,6 +7,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from tailrace.producers.definition import StepDefinition
+from tailrace.producers.forks import place_here
 from tailrace.producers.generators import Items, resumed, within
 from tailrace.producers.guard import guarded
 from tailrace.producers.kinds import require_function
@@ -203,8 +204,11 @@ def _begin(
     try:
         recording = place.recording
         if recording.ended or not recording.client.is_open:
-            recording.client.count_late(definition.name)
-            return None
+            found = place_here(place)
+            if found is None:
+                recording.client.count_late(definition.name)
+                return None
+            place, recording = found, found.recording
         begun = RecordedStep(definition, place, args, kwargs)
         if recording.client.step_started_after_s == 0:
             begun.announce(0, float("-inf"))

@@ -1,0 +1,122 @@
+"""Forked processes: what a child does with the client and the run that it was forked with.
+
+A child has none of its parent's threads, and a lock that one of them held stays locked in it for
+ever. So nothing of the parent's is used there: its runs are left to it, untouched, and the client
+opens a sender of its own when the child first records. A fork within a run makes an offer in the
+parent. What the child records in the parent's run becomes a child run that claims it: a component
+called there, or, for steps, a run of the same component that ends with the child.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from tailrace.producers import client as clients
+from tailrace.producers.guard import guarded
+from tailrace.producers.offers import offer_at
+from tailrace.producers.place import PLACE, Place
+from tailrace.producers.recording import Recording
+
+if TYPE_CHECKING:
+    from tailrace.producers.offers import Offer
+
+_MADE: dict[int, Offer] = {}
+"""The offer of a thread that is forking, by its id, which is the same in the child."""
+
+
+class Forked:
+    """How a parent's run goes on in this child."""
+
+    __slots__ = ("goes_on", "lock", "offer")
+
+    def __init__(self, offer: Offer | None) -> None:
+        self.offer = offer
+        """What its child runs claim; None for a run that another thread was in."""
+
+        self.lock = threading.Lock()
+        self.goes_on: Recording | None = None
+
+
+def continuation(recording: Recording) -> Recording | None:
+    """Return the run as it goes on in this process, itself as a rule; None when it does not."""
+    found: Recording | None = recording
+    while found is not None and found.forked is not None:
+        found = found.forked.goes_on
+    return found
+
+
+def origin_at(place: Place) -> Place | Offer | None:
+    """Return what a run started at a place is a child of; None when it is a root run."""
+    recording = place.recording
+    while recording.forked is not None:
+        if recording.forked.goes_on is None:
+            return recording.forked.offer
+        recording = recording.forked.goes_on
+        place = recording.place
+    return None if recording.ended else place
+
+
+def place_here(place: Place) -> Place | None:
+    """Return where a step called at a place of a parent's run is recorded in this process.
+
+    The first one begins the run's continuation; blocks until the client is open here.
+    """
+    recording = place.recording
+    while recording.forked is not None:
+        forked = recording.forked
+        with forked.lock:
+            if forked.goes_on is None:
+                forked.goes_on = _gone_on(recording, forked)
+        if forked.goes_on is None:
+            return None
+        recording = forked.goes_on
+        place = recording.place
+    return None if recording.ended or not recording.client.is_open else place
+
+
+def _gone_on(recording: Recording, forked: Forked) -> Recording | None:
+    client = recording.client
+    if forked.offer is None or not client.usable():
+        return None
+    try:
+        definition = recording.definition
+        client.routes.of(definition).result(client.ack_timeout_s)
+        route = client.routes.now(definition)
+        goes_on = Recording(client, definition, route, recording.options, claimed=forked.offer)
+        goes_on.start((), {})
+    except Exception as error:  # noqa: BLE001 - recording never breaks the agent
+        guarded(client, recording.definition.name, error)
+        return None
+    client.continuations.append(goes_on)
+    return goes_on
+
+
+def _before() -> None:
+    place = PLACE.get()
+    if place is None:
+        return
+    found = origin_at(place)
+    offer = offer_at(found) if isinstance(found, Place) else None
+    if offer is not None:
+        _MADE[threading.get_ident()] = offer
+
+
+def _after_in_parent() -> None:
+    _MADE.pop(threading.get_ident(), None)
+
+
+def _after_in_child() -> None:
+    offer = _MADE.pop(threading.get_ident(), None)
+    _MADE.clear()
+    for client in clients.left_in_child():
+        for recording in client.recordings.values():
+            mine = offer is not None and offer.run_id == recording.run_id
+            recording.leave(Forked(offer if mine else None))
+        client.leave_parent()
+
+
+os.register_at_fork(
+    before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child
+)

@@ -1,0 +1,214 @@
+"""Forked children record on a sender of their own, in their place in the tree, and never hang."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.journal import assert_whole, read_events, runs_of
+from tailrace.producers import Tailrace, component, step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.context import ForkContext
+
+# Python 3.12 warns of a fork beside threads, and the sender is one: it is what is tested here.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+_FORK: ForkContext = multiprocessing.get_context("fork")
+_TIMEOUT_S = 30
+
+
+@step
+def work(number: int) -> int:
+    return number
+
+
+@component
+def job(number: int) -> int:
+    return work(number)
+
+
+def forked(target: Callable[..., object], *args: object) -> None:
+    process = _FORK.Process(target=target, args=args)
+    process.start()
+    process.join(_TIMEOUT_S)
+    if process.is_alive():
+        process.kill()
+        process.join()
+    assert process.exitcode == 0
+
+
+def test_workers_forked_from_an_open_client_record_their_own_runs(
+    kafka: str, topic_prefix: str
+) -> None:
+    def worker(first: int) -> None:
+        for number in range(first, first + 10):
+            assert job(number) == number
+
+    with Tailrace(kafka, prefix=topic_prefix):
+        job(0)
+        workers = [_FORK.Process(target=worker, args=(100 * n,)) for n in range(1, 4)]
+        for process in workers:
+            process.start()
+        job(1)
+        for process in workers:
+            process.join(_TIMEOUT_S)
+        assert [process.exitcode for process in workers] == [0, 0, 0]
+        job(2)
+    events = read_events(kafka, topic_prefix)
+    assert_whole(events)
+    assert len(runs_of(events)) == 33
+    assert {each["root_run_id"] for each in events} == {each["run_id"] for each in events}
+
+
+def test_a_component_in_a_forked_child_claims_an_offer_of_the_run_around_the_fork(
+    kafka: str, topic_prefix: str
+) -> None:
+    @step
+    def spread() -> None:
+        forked(job, 7)
+
+    @component
+    def parent() -> None:
+        spread()
+
+    with Tailrace(kafka, prefix=topic_prefix):
+        parent()
+    events = read_events(kafka, topic_prefix)
+    assert_whole(events)
+    root, child = sorted(runs_of(events).values(), key=lambda run: run[0]["component"] == "job")
+    assert root[-1]["offers"] == [child[0]["offer"]]
+    assert root[-1]["children"] == []
+    assert child[0]["trace_id"] == root[0]["trace_id"]
+    assert child[0]["root_run_id"] == child[0]["parent_run_id"] == root[0]["run_id"]
+    (spreading,) = [each for each in root if each["name"] == "spread"]
+    assert child[0]["caller_step_id"] == spreading["step_id"]
+
+
+def test_steps_in_a_forked_child_are_a_run_that_continues_their_own(
+    kafka: str, topic_prefix: str
+) -> None:
+    def steps() -> None:
+        work(1)
+        thread = threading.Thread(target=work, args=(2,))
+        thread.start()
+        thread.join()
+        job(3)
+        forked(work, 4)
+
+    @component
+    def parent() -> None:
+        work(0)
+        forked(steps)
+
+    with Tailrace(kafka, prefix=topic_prefix):
+        parent()
+    events = read_events(kafka, topic_prefix)
+    assert_whole(events)
+    runs = list(runs_of(events).values())
+    root = next(run for run in runs if not run[0]["parent_run_id"])
+    (child,) = [run for run in runs if run[0]["parent_run_id"] == root[0]["run_id"]]
+    below = [run for run in runs if run[0]["parent_run_id"] == child[0]["run_id"]]
+    assert root[-1]["offers"] == [child[0]["offer"]]
+    assert child[-1]["kind"] == "run_completed"
+    assert [each["component"] for each in (root[0], child[0])] == ["parent", "parent"]
+    job_run, grandchild = sorted(below, key=lambda run: run[0]["component"] == "parent")
+    assert child[-1]["children"] == [job_run[0]["run_id"]]
+    assert child[-1]["offers"] == [grandchild[0]["offer"]]
+    assert {each["root_run_id"] for each in events} == {root[0]["run_id"]}
+
+
+_OS_FORK = """
+import os, sys
+from tailrace.producers import Tailrace, component, step
+
+@step
+def work(number):
+    return number
+
+@component
+def parent():
+    work(0)
+    child = os.fork()
+    work(1 if child else 2)
+    return child
+
+with Tailrace(sys.argv[1], prefix=sys.argv[2]):
+    child = parent()
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_child_of_a_plain_fork_ends_its_run_when_the_component_returns_in_it(
+    kafka: str, topic_prefix: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _OS_FORK, kafka, topic_prefix],
+        check=False,
+        timeout=_TIMEOUT_S,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    events = read_events(kafka, topic_prefix)
+    assert_whole(events)
+    root, child = sorted(runs_of(events).values(), key=lambda run: bool(run[0]["offer"]))
+    assert root[-1]["offers"] == [child[0]["offer"]]
+    assert [each["kind"] for each in child] == ["run_started", "step_completed", "run_completed"]
+    assert child[-1]["output"] == "0"
+
+
+def test_a_fork_while_other_threads_record_neither_hangs_nor_repeats(
+    kafka: str, topic_prefix: str
+) -> None:
+    done = threading.Event()
+
+    @component
+    def busy() -> None:
+        while not done.is_set():
+            work(0)
+            if len(counted) < 2000:
+                counted.append(1)
+
+    counted: list[int] = []
+    with Tailrace(kafka, prefix=topic_prefix):
+        threads = [threading.Thread(target=busy) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            for number in range(8):
+                forked(job, number)
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join(_TIMEOUT_S)
+    events = read_events(kafka, topic_prefix)
+    assert_whole(events)
+    jobs = [run for run in runs_of(events).values() if run[0]["component"] == "job"]
+    assert len(jobs) == 8
+
+
+def test_a_forked_child_that_cannot_reach_kafka_goes_on_unrecorded(
+    kafka: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, write = os.pipe()
+
+    def child() -> None:
+        os.write(write, b"%d" % job(5))
+
+    with Tailrace(kafka, prefix=topic_prefix, open_timeout_s=1.0) as client:
+        job(0)
+        monkeypatch.setattr(client, "_kafka", "127.0.0.1:1")
+        forked(child)
+    assert os.read(read, 10) == b"5"
+    os.close(read)
+    os.close(write)
+    assert len(runs_of(read_events(kafka, topic_prefix))) == 1
