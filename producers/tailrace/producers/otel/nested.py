@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
+from typing import Any, cast
 
 Fields = dict[str, Any]
 _MAX_DEPTH = 16
@@ -62,7 +60,9 @@ def value_of(given: Any, mime_type: Any = None) -> Any:
 
 def fields_of(value: Any) -> Fields:
     """Return an object as it is, and an empty one for anything else."""
-    return cast("Fields", value) if isinstance(value, dict) else {}
+    if isinstance(value, dict):
+        return cast("Fields", value)
+    return dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else {}
 
 
 def items_of(value: Any) -> list[Any]:
