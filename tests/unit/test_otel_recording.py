@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from tailrace.producers.ledger import Record
-    from tailrace.producers.outlet import Lane
+    from tailrace.producers.outlet import Draft, Lane
     from tailrace.schemas.payloads import Body
     from tailrace.schemas.topics import Topic
 
@@ -328,20 +328,20 @@ class SlowJournal(Journal):
         self.sent: list[Record] = []
         self.taken = True
 
-    def post(self, lane: Lane, topic: Topic, value: bytes) -> None:
+    def post(self, lane: Lane, topic: Topic, value: bytes | Draft) -> None:
         if self.taken:
-            self.sent.append(self.ledger.post(lane, topic, value))
+            self._keep(self.ledger.post(lane, topic, value))
 
     def post_body(self, lane: Lane, body: Body) -> None:
-        record = self.ledger.post_body(lane, body)
-        if record is not None:
-            self.sent.append(record)
+        self._keep(self.ledger.post_body(lane, body))
 
     def await_body(self, lane: Lane, sha256: str) -> None:
         self.ledger.await_body(lane, sha256)
 
     def finish(self, lane: Lane, topic: Topic, value: bytes) -> None:
-        record = self.ledger.finish(lane, topic, value)
+        self._keep(self.ledger.finish(lane, topic, value))
+
+    def _keep(self, record: Record | None) -> None:
         if record is not None:
             self.sent.append(record)
 
