@@ -1,6 +1,6 @@
 """OpenTelemetry in: spans of agents that are instrumented already become journal events.
 
-Needs the extra `otel`. See docs/opentelemetry.md, and design/010-opentelemetry.md for the mapping.
+Needs the extra `otel`. See docs/opentelemetry.md, and design/008-opentelemetry.md for the mapping.
 """
 
 from __future__ import annotations
