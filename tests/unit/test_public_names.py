@@ -24,6 +24,8 @@ PUBLIC: dict[str, set[str]] = {
         "UnsupportedFunctionError",
         "component",
         "current_run",
+        "extract",
+        "inject",
         "run_options",
         "step",
     },

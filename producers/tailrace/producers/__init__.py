@@ -6,6 +6,7 @@ from tailrace.producers.client import NoPointerError, Tailrace
 from tailrace.producers.component import component
 from tailrace.producers.kinds import UnsupportedFunctionError
 from tailrace.producers.options import RunOptionsError, run_options
+from tailrace.producers.propagation import extract, inject
 from tailrace.producers.run import Config, NoRunError, Run, current_run
 from tailrace.producers.sender import KafkaUnreachableError
 from tailrace.producers.step import step
@@ -25,6 +26,8 @@ __all__ = [
     "UnsupportedFunctionError",
     "component",
     "current_run",
+    "extract",
+    "inject",
     "run_options",
     "step",
 ]

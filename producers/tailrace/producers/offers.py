@@ -7,6 +7,7 @@ claimed and the claimants have ended, or the offer's time has passed.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from tailrace.producers.options import RunOptions
 from tailrace.producers.place import PLACE
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from tailrace.producers.place import Place
     from tailrace.producers.recording import Recording
 
@@ -40,9 +43,11 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    offer: Offer
+    offer: Offer | None
+    """None: the runs that begin here are root runs."""
+
     within: Recording | None
-    """The run in progress where the claim was taken up: in a run that began since it is void."""
+    """The run in progress where it was taken up: in a run that began since, it is void."""
 
 
 _CLAIM: ContextVar[_Claim | None] = ContextVar("tailrace_claim", default=None)
@@ -64,16 +69,32 @@ def offer_at(place: Place) -> Offer | None:
     )
 
 
-def claim(offer: Offer) -> None:
-    """Let the runs that this context starts from now on claim an offer."""
-    place = PLACE.get()
-    _CLAIM.set(_Claim(offer, None if place is None else place.recording))
+@contextmanager
+def claiming(offer: Offer | None, *, afresh: bool) -> Generator[None]:
+    """Let the runs that begin in the block claim an offer, or be root runs if there is none.
+
+    Args:
+        offer: what is claimed.
+        afresh: False changes nothing.
+    """
+    if not afresh:
+        yield
+        return
+    token = _CLAIM.set(_Claim(offer, _run_in_progress()))
+    try:
+        yield
+    finally:
+        _CLAIM.reset(token)
 
 
-def claimed() -> Offer | None:
-    """Return the offer that a run started here claims; None within a run that began since."""
+def arrival() -> tuple[bool, Offer | None]:
+    """Say whether a run that begins here came from another process, and what it claims then."""
     found = _CLAIM.get()
-    if found is None:
-        return None
+    if found is None or found.within is not _run_in_progress():
+        return False, None
+    return True, found.offer
+
+
+def _run_in_progress() -> Recording | None:
     place = PLACE.get()
-    return found.offer if found.within is (None if place is None else place.recording) else None
+    return None if place is None else place.recording

@@ -37,7 +37,7 @@ class RunOptions:
         if self.routing_hashed:
             return self.routing_hashed
         key = self.routing_key or self.session or trace_id
-        return hashlib.sha256(key.encode()).hexdigest()[:32]
+        return hashlib.sha256(key.encode(errors="replace")).hexdigest()[:32]
 
 
 OPTIONS: ContextVar[RunOptions] = ContextVar("tailrace_options", default=RunOptions())  # noqa: B039 - frozen

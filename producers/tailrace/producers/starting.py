@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tailrace.producers.client import open_client
 from tailrace.producers.forks import origin_at
 from tailrace.producers.guard import guarded
-from tailrace.producers.offers import Offer, claimed
+from tailrace.producers.offers import Offer, arrival
 from tailrace.producers.options import OPTIONS
 from tailrace.producers.place import PLACE
 from tailrace.producers.recording import Recording
@@ -73,10 +73,10 @@ def _started(
 
 def _origin(client: Tailrace) -> tuple[Place | None, Offer | None, RunOptions]:
     """Say which run this one is started by: one here, one of another process, or none."""
-    offer = claimed()
+    arrived, offer = arrival()
     if offer is not None:
         return None, offer, offer.options
-    place = PLACE.get()
+    place = None if arrived else PLACE.get()
     if place is not None:
         found = origin_at(place)
         if isinstance(found, Offer):
