@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.log import append, read_all
+from support.log_journal import fleet, write
 from support.program import PROGRAM, environment, status, tailrace
 from support.stack import query
 from support.waiting import wait_until
 from tailrace.console.local.folder import DataFolder
 from tailrace.console.local.processes import ProcessId, is_alive, wait_gone
 from tailrace.console.local.record import StackRecord, read_record
+from tailrace.schemas.topics import DEFAULT_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -45,7 +47,7 @@ def test_a_stack_lives_from_up_to_down_and_goes_on_where_it_ended(data: Path) ->
     assert up.returncode == 0, up.stderr
     first = status(data)
     assert first["running"]
-    assert first["serving"] == {"kafka": True, "clickhouse": True}
+    assert first["serving"] == {"kafka": True, "clickhouse": True, "sink": True}
     for address in (first["kafka"], first["clickhouse"]):
         assert address in up.stdout
     append(first["kafka"], "kept", [b"one", b"two"])
@@ -64,7 +66,7 @@ def test_a_stack_lives_from_up_to_down_and_goes_on_where_it_ended(data: Path) ->
     assert "stop it with `tailrace down`" in refused.stderr
 
     ours = processes(data)
-    assert len(ours) == 3
+    assert set(record(data).processes) == {"supervisor", "kafka", "clickhouse", "sink"}
     down = tailrace("down", data=data)
     assert (down.returncode, down.stderr) == (0, "")
     assert not any(is_alive(process) for process in ours)
@@ -119,8 +121,11 @@ def test_a_killed_broker_comes_back_and_a_killed_supervisor_leaves_nothing(data:
     assert query(after["clickhouse"], "SELECT n FROM kept").strip() == "7"
 
 
-def test_in_the_foreground_an_interrupt_stops_everything(data: Path) -> None:
-    given = {"TAILRACE_CLICKHOUSE": "http://example:8123"}
+def test_in_the_foreground_an_interrupt_stops_everything(
+    data: Path, clickhouse: str, database: str
+) -> None:
+    url = clickhouse.replace("://", "://default:not-for-files@")
+    given = {"TAILRACE_CLICKHOUSE": url, "TAILRACE_DATABASE": database}
     with subprocess.Popen(
         [*PROGRAM, "up"],
         stdout=subprocess.PIPE,
@@ -136,14 +141,42 @@ def test_in_the_foreground_an_interrupt_stops_everything(data: Path) -> None:
             if line.startswith("ready"):
                 break
         assert "clickhouse: not started: TAILRACE_CLICKHOUSE names another\n" in lines
-        assert "example" not in (data / "stack.json").read_text(encoding="utf-8")
         ours = processes(data)
-        assert set(record(data).processes) == {"supervisor", "kafka"}
+        assert set(record(data).processes) == {"supervisor", "kafka", "sink"}
         program.send_signal(signal.SIGINT)
         assert "the stack is stopped\n" in program.stdout.readlines()
         assert program.wait(30) == 0
         assert program.stderr.read() == ""
     assert not any(is_alive(process) for process in ours)
+    for file in data.rglob("*"):
+        assert not file.is_file() or b"not-for-files" not in file.read_bytes(), file
+
+
+def test_a_killed_sink_is_started_again_and_stores_what_came_meanwhile(data: Path) -> None:
+    assert tailrace("up", "--detach", data=data).returncode == 0
+    before = record(data)
+    kafka, url = before.addresses["kafka"], before.addresses["clickhouse"]
+    write(kafka, DEFAULT_PREFIX, fleet(2))
+    wait_until(lambda: stored(url) == 2 * 5, "the first events are stored")
+
+    os.kill(before.processes["sink"].pid, signal.SIGKILL)
+    records = fleet(20)
+    write(kafka, DEFAULT_PREFIX, records)
+    wait_until(lambda: record(data).restarts == {"sink": 1}, "the sink is restarted")
+    wait_until(
+        lambda: record(data).processes.get("sink") not in {None, before.processes["sink"]},
+        "the new sink is recorded",
+    )
+    wait_until(lambda: stored(url) == 10 + len(records), "what came meanwhile is stored once")
+    assert status(data)["restarts"] == {"sink": 1}
+    said = tailrace("status", data=data)
+    assert said.returncode == 0
+    (line,) = (line for line in said.stdout.splitlines() if " sink " in line)
+    assert line.endswith("1 restart")
+
+
+def stored(url: str) -> int:
+    return int(query(url, "SELECT count() FROM tailrace.events"))
 
 
 def test_a_start_that_fails_says_why_with_exit_code_1_and_leaves_nothing(

@@ -15,6 +15,7 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from support.gateway import GatewayProcess, running
+from tailrace.console.local.memory import usable_memory_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,7 +154,7 @@ def test_the_asynchronous_client_reads_and_writes(gateway: GatewayProcess) -> No
 
 
 def test_a_slow_query_does_not_delay_a_fast_one(gateway: GatewayProcess) -> None:
-    slow = "SELECT sum(sipHash64(number)) FROM numbers(600000000) SETTINGS max_threads = 1"
+    slow = "SELECT sum(sipHash64(number)) FROM numbers(200000000) SETTINGS max_threads = 1"
     ended: list[float] = []
     thread = threading.Thread(target=lambda: (gateway.value(slow), ended.append(time.monotonic())))
     thread.start()
@@ -166,6 +167,17 @@ def test_a_slow_query_does_not_delay_a_fast_one(gateway: GatewayProcess) -> None
     thread.join(60)
     assert overlapped
     assert sorted(took)[10] < 0.25
+
+
+def test_a_query_that_needs_more_memory_than_it_may_ends_and_the_gateway_goes_on(
+    gateway: GatewayProcess,
+) -> None:
+    limit = int(gateway.value("SELECT getSetting('max_memory_usage')"))
+    assert 0 < limit < usable_memory_bytes()
+    hungry = "SELECT length(groupArray(number)) FROM numbers(100000000)"
+    refused = gateway.ask(hungry, max_memory_usage="50000000")
+    assert (refused.status, refused.headers["X-ClickHouse-Exception-Code"]) == (500, "241")
+    assert gateway.value("SELECT 1") == "1"
 
 
 def test_get_reads_but_never_writes(gateway: GatewayProcess) -> None:

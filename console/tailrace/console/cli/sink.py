@@ -37,6 +37,14 @@ def command(
         bool,
         typer.Option("--no-migrate", help="Refuse to start if tables are missing or old."),
     ] = False,
+    instance: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="A name for this process, the same after a restart: it gets its partitions back "
+            "at once. No two that run at the same time may share one.",
+        ),
+    ] = None,
 ) -> None:
     """Store the log in ClickHouse, each record once, until Ctrl-C or SIGTERM.
 
@@ -46,7 +54,7 @@ def command(
     """
     if no_migrate:
         _require_migrated()
-    asyncio.run(_run(SinkOptions()))
+    asyncio.run(_run(SinkOptions(instance=instance)))
 
 
 def _require_migrated() -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 from tailrace.console.cli.options import DataOption
 from tailrace.console.local.folder import find_folder
 from tailrace.console.local.health import StackHealth, examine
+from tailrace.console.report.amounts import plural
 
 
 def command(
@@ -57,7 +58,7 @@ def _show(health: StackHealth) -> None:
             health.versions.get(name, ""),
             address if serves else f"{address or name} does not answer",
             f"pid {process.pid}" if process else "",
-            f"{restarts} restarts" if restarts else "",
+            plural(restarts, "restart") if restarts else "",
         )
     for name in record.given:
         table.add_row(Text("○", style="cyan"), name, "", "another server, by the environment")

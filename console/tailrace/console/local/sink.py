@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import platform
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ def sink_dependent(folder: DataFolder) -> Dependent:
     """Return the maker of the sink between a stack's two servers.
 
     It counts as started once its process runs: records that come before it reads wait in the log.
+    It has a name in its group, so that one that was killed is not waited for.
     """
 
     def make(endpoints: Endpoints) -> Program:
@@ -26,6 +29,13 @@ def sink_dependent(folder: DataFolder) -> Dependent:
             "TAILRACE_CLICKHOUSE": endpoints.clickhouse,
         }
         log = folder.logs / "sink.log"
-        return Program("sink", _COMMAND, log, ready=lambda: True, variables=addresses)
+        command = (*_COMMAND, "--instance", _instance(folder))
+        return Program("sink", command, log, ready=lambda: True, variables=addresses)
 
     return make
+
+
+def _instance(folder: DataFolder) -> str:
+    """Return a name of this folder's sink alone: stacks may share a Kafka that was given."""
+    place = f"{platform.node()}:{folder.path.absolute()}"
+    return f"up-{hashlib.sha256(place.encode()).hexdigest()[:16]}"

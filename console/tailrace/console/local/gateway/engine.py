@@ -16,9 +16,13 @@ from tailrace.console.local.gateway.default_database import bring_back, put_asid
 from tailrace.console.local.gateway.errors import EngineUnavailableError, from_engine
 from tailrace.console.local.gateway.folder_lock import lock_folder
 from tailrace.console.local.gateway.sandbox import write_configuration
+from tailrace.console.local.memory import usable_memory_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_MEMORY_PARTS = 2
+"""One statement may take this part of the memory: the machine has other work than one query."""
 
 _UNSAFE_PATH = re.compile(r"[?&#%\n]")
 
@@ -99,8 +103,9 @@ class Engine:
     def _open(self, folder: Path, *, allow_files: bool) -> Connection:
         self._lock = lock_folder(folder)
         put_aside(folder)
-        configuration = "" if allow_files else f"?config-file={write_configuration(folder)}"
-        anchor = _connect(f"{self._address}{configuration}")
+        limit = usable_memory_bytes() // _MEMORY_PARTS
+        file = write_configuration(folder, max_query_memory_bytes=limit)
+        anchor = _connect(self._address if allow_files else f"{self._address}?config-file={file}")
         bring_back(anchor)
         return anchor
 

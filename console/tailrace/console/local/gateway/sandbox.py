@@ -28,8 +28,11 @@ Set Join Buffer View MaterializedView Merge GenerateRandom Dictionary Atomic Ali
 """
 
 
-def write_configuration(folder: Path) -> Path:
-    """Write the engine's configuration into a folder and return its main file."""
+def write_configuration(folder: Path, *, max_query_memory_bytes: int) -> Path:
+    """Write the engine's configuration into a folder and return its main file.
+
+    A statement that needs more memory ends with code 241, unless its settings allow it more.
+    """
     grants = [" ".join(line.split()) for line in _statements()]
     queries = "".join(f"<query>{escape(grant)}</query>" for grant in grants)
     users = folder / "gateway-users.xml"
@@ -37,7 +40,8 @@ def write_configuration(folder: Path) -> Path:
         "<clickhouse><users><default><password></password><networks><ip>::/0</ip></networks>"
         "<profile>default</profile><quota>default</quota>"
         f"<grants>{queries}</grants></default></users>"
-        "<profiles><default></default></profiles><quotas><default></default></quotas></clickhouse>",
+        f"<profiles><default><max_memory_usage>{max_query_memory_bytes}</max_memory_usage></default>"
+        "</profiles><quotas><default></default></quotas></clickhouse>",
         encoding="utf-8",
     )
     main = folder / "gateway-config.xml"
