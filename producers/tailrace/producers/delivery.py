@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
+from tailrace.producers.backlog import Backlog, Way
 from tailrace.producers.ledger import Ledger, Record
 from tailrace.producers.partitions import PartitionQueue, PartitionTable
 from tailrace.schemas.topics import BODIES, CONTROL, RUNS, SCHEMAS, SCORES, STEPS, Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tailrace.producers.spool import Spool
 
 _log = logging.getLogger("tailrace.producers")
 
@@ -31,6 +34,8 @@ BATCH_BYTES = 256 * 1024
 _TICK_S = 0.25
 _STOP_S = 3.0
 _BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+_CONNECT_S = 20.0
+_SPOOL_LINGER_S = 0.05
 
 Entry = tuple[Any, ...]
 """A method of the ledger and its arguments."""
@@ -47,6 +52,8 @@ class Delivery:
         linger_s: float,
         max_buffer_bytes: int,
         on_tick: Callable[[], None] | None,
+        spool: Spool | None = None,
+        spool_after_s: float = 1.0,
     ) -> None:
         self.queue: deque[Entry] = deque()
         self.ledger = Ledger()
@@ -67,7 +74,13 @@ class Delivery:
         self._max_buffer_bytes = max_buffer_bytes
         self._on_tick = on_tick
         self.producer: Any = None
-        self._table: PartitionTable | None = None
+        self.backlog = Backlog(
+            self.ledger,
+            spool,
+            start=self._start_all,
+            after_s=spool_after_s,
+            above_bytes=max_buffer_bytes * 3 // 4,
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._go = asyncio.Event()
         self._broken = asyncio.Event()
@@ -79,11 +92,14 @@ class Delivery:
     async def open(self) -> None:
         """Connect and learn the partitions; raises aiokafka's errors."""
         self.producer = await self._new_producer()
+        await self._learn_partitions()
+
+    async def _learn_partitions(self) -> None:
         counts: dict[Topic, int] = {}
         for topic in WRITTEN:
             found = await self.producer.partitions_for(topic.name(self._prefix))
             counts[topic] = 1 if topic.single_partition else len(found)
-        self._table = PartitionTable(counts)
+        self.backlog.connect(PartitionTable(counts))
 
     async def abandon(self) -> None:
         """Give up an attempt to open."""
@@ -91,9 +107,15 @@ class Delivery:
             await self._stop_producer()
 
     async def run(self) -> None:
-        """Deliver until cancelled."""
-        helpers = [asyncio.create_task(self._drain()), asyncio.create_task(self._tick())]
+        """Deliver until cancelled, connecting first where `open` could not."""
+        backlog = self.backlog
+        helpers = [
+            asyncio.create_task(work)
+            for work in (self._drain(), self._tick(), backlog.send_spooled(), backlog.take_over())
+        ]
         try:
+            if backlog.table is None:
+                self._broken.set()
             while True:
                 await self._broken.wait()
                 await self._replace_producer()
@@ -104,16 +126,25 @@ class Delivery:
             await self._stop_producer()
 
     async def settled(self) -> None:
-        """Wait until everything that was queued is acknowledged."""
-        while self.queue or self.ledger.outstanding:
+        """Wait until everything that was queued is acknowledged, and the spool is sent."""
+        while self.queue or self.ledger.outstanding or self.backlog.unsent:
             self._settled.clear()
             self._go.set()
             await self._settled.wait()
 
+    def keep(self) -> None:
+        """Put on disk what is not acknowledged, as no time is left to send it. Blocks for it."""
+        self._take_queued()
+        if self.ledger.outstanding:
+            self.backlog.spool_all()
+
     def soon(self) -> None:
         """Have the queue drained after the linger time."""
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._linger_s, self.now)
+            # On the way to the disk a drain is a wait for the disk.
+            spooling = self.backlog.way is Way.SPOOLING
+            linger_s = max(self._linger_s, _SPOOL_LINGER_S) if spooling else self._linger_s
+            self._timer = asyncio.get_running_loop().call_later(linger_s, self.now)
 
     def now(self) -> None:
         """Have the queue drained."""
@@ -123,24 +154,31 @@ class Delivery:
         self._go.set()
 
     async def _drain(self) -> None:
-        ledger = self.ledger
-        queue = self.queue
         while True:
             await self._go.wait()
             self._go.clear()
-            # Cleared before the draining: who appends after the last look will ask again.
-            self.scheduled = False
-            while queue:
-                method, *arguments = queue.popleft()
-                try:
-                    record = method(ledger, *arguments)
-                except Exception:  # noqa: BLE001 - one defect must not stop all others for ever
-                    _log.exception("tailrace: an entry could not be queued and is lost")
-                    continue
-                if record is not None:
-                    self._enqueue(record)
+            self._take_queued()
+            self.backlog.write()
             self._start_all()
             self._account()
+
+    def _take_queued(self) -> None:
+        ledger = self.ledger
+        queue = self.queue
+        place = self.backlog.place
+        # Cleared before the draining: who appends after the last look will ask again.
+        self.scheduled = False
+        if not ledger.outstanding:
+            self.backlog.note_progress()
+        while queue:
+            method, *arguments = queue.popleft()
+            try:
+                record = method(ledger, *arguments)
+            except Exception:  # noqa: BLE001 - one defect must not stop all others for ever
+                _log.exception("tailrace: an entry could not be queued and is lost")
+                continue
+            if record is not None:
+                place(record)
 
     async def _tick(self) -> None:
         while True:
@@ -150,14 +188,12 @@ class Delivery:
                     self._on_tick()
                 except Exception:  # noqa: BLE001 - see above
                     _log.exception("tailrace: steps that still run could not be announced")
-
-    def _enqueue(self, record: Record) -> None:
-        assert self._table is not None
-        self._table.queue_of(record).waiting.append(record)
+            self.backlog.watch()
+            self._account()
 
     def _start_all(self) -> None:
-        assert self._table is not None
-        for queue in self._table.all():
+        table = self.backlog.table
+        for queue in () if table is None else table.all():
             if queue.waiting and not queue.busy and not self._broken.is_set():
                 queue.busy = True
                 task = asyncio.create_task(self._deliver(queue))
@@ -183,9 +219,11 @@ class Delivery:
         finally:
             queue.busy = False
 
-    def _acknowledge(self, records: Iterable[Record], first_offset: int) -> None:
+    def _acknowledge(self, records: Sequence[Record], first_offset: int) -> None:
+        self.backlog.note_progress(len(records))
         for released in self.ledger.acknowledge(records, first_offset):
-            self._enqueue(released)
+            self.backlog.place(released)
+        self.backlog.write()
         self._start_all()
         self._account()
 
@@ -203,7 +241,7 @@ class Delivery:
                     queue.topic.name(self._prefix),
                 )
                 for released in self.ledger.lose(record):
-                    self._enqueue(released)
+                    self.backlog.place(released)
         # The refused batch has used up its sequence numbers, so this producer cannot go on.
         self._broken.set()
 
@@ -212,7 +250,7 @@ class Delivery:
         if full != self.full:
             self.full = full
             (self.room.clear if full else self.room.set)()
-        if not self.queue and not self.ledger.outstanding:
+        if not (self.queue or self.ledger.outstanding or self.backlog.unsent):
             self._settled.set()
 
     async def _replace_producer(self) -> None:
@@ -222,17 +260,20 @@ class Delivery:
                 task.cancel()
             await asyncio.gather(*stuck, return_exceptions=True)
         await self._stop_producer()
-        assert self._table is not None
-        for queue in self._table.all():
+        table = self.backlog.table
+        for queue in () if table is None else table.all():
             queue.take_back()
         attempt = 0
         while self.producer is None:
             try:
-                self.producer = await self._new_producer()
-            except (KafkaError, OSError) as error:
+                await asyncio.wait_for(self._connect(), _CONNECT_S)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next try may do
+                await self._stop_producer()
                 wait_s = _BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)]
-                _log.warning(
-                    "tailrace: Kafka cannot be reached, next try in %s s: %r", wait_s, error
+                _log.log(
+                    logging.DEBUG if attempt else logging.WARNING,
+                    "tailrace: Kafka cannot be reached and is tried again until it can: %r",
+                    error,
                 )
                 await asyncio.sleep(wait_s)
                 attempt += 1
@@ -240,6 +281,11 @@ class Delivery:
         self._broken.clear()
         self._start_all()
         self._account()
+
+    async def _connect(self) -> None:
+        self.producer = await self._new_producer()
+        if self.backlog.table is None:
+            await self._learn_partitions()
 
     async def _new_producer(self) -> Any:
         producer: Any = AIOKafkaProducer(

@@ -11,7 +11,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from tailrace.producers.encode import body_record
-from tailrace.schemas.topics import BODIES, Topic
+from tailrace.producers.passage import OnDisk
+from tailrace.schemas.topics import BODIES, RUNS, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,11 +27,16 @@ BODY_MEMORY = 65_536
 BODY_MEMORY_S = 24 * 3600.0
 """How long it does: well below any retention, so that no reference outlives its body."""
 
+SPOOLED = -1
+"""The offset of a record that lies in the spool: it has none yet."""
+
+_NO_RECORD: tuple[Topic, bytes] = (RUNS, b"")
+
 
 class Record:
     """One record on its way, and who waits for it."""
 
-    __slots__ = ("body", "future", "is_last", "key", "lane", "topic", "value")
+    __slots__ = ("body", "disk", "future", "is_last", "key", "lane", "topic", "value")
 
     def __init__(self, topic: Topic, key: bytes, value: bytes, lane: Lane | None) -> None:
         self.topic = topic
@@ -40,6 +46,7 @@ class Record:
         self.is_last = False
         self.body: BodyState | None = None
         self.future: Future[int] | None = None
+        self.disk: OnDisk | None = None
 
 
 class BodyState:
@@ -82,6 +89,24 @@ class Ledger:
             value = made
         lane.unacknowledged += 1
         return self._out(Record(topic, lane.key, value, lane))
+
+    def post_awaited(
+        self, lane: Lane, topic: Topic, value: bytes | Draft, future: Future[int]
+    ) -> Record | None:
+        """Do what `post` does, and resolve the future when the record is stored."""
+        record = self.post(lane, topic, value)
+        if record is None:
+            future.set_result(SPOOLED)
+        else:
+            record.future = future
+        return record
+
+    def settle(self, lane: Lane) -> None:
+        """Resolve a lane that has no last record when what it waits for is stored."""
+        if lane.unacknowledged == 0:
+            lane.done.set_result(lane.lost)
+        else:
+            lane.last = _NO_RECORD
 
     def append(self, topic: Topic, key: bytes, value: bytes, future: Future[int]) -> Record:
         """Account for a record of no lane."""
@@ -136,28 +161,42 @@ class Ledger:
         """
         released: list[Record] = []
         for place, record in enumerate(records):
+            if record.disk is not None:
+                record.disk.arrive()
+                continue
             self.outstanding -= 1
             self.outstanding_bytes -= len(record.value)
             lane = record.lane
+            if record.future is not None:
+                record.future.set_result(first_offset + place if first_offset >= 0 else SPOOLED)
             if lane is None:
-                self._acknowledge_other(record, first_offset + place, released)
+                self._acknowledge_body(record, released)
             elif record.is_last:
                 lane.done.set_result(lane.lost)
             else:
                 lane.unacknowledged -= 1
                 if lane.unacknowledged == 0 and lane.last is not None:
-                    released.append(self._release(lane, lane.last))
+                    self._release(lane, lane.last, released)
         return released
 
-    def _acknowledge_other(self, record: Record, offset: int, released: list[Record]) -> None:
-        if record.future is not None:
-            record.future.set_result(offset)
+    def store(self, records: Iterable[Record]) -> list[Record]:
+        """Say that records lie safely on disk: nobody waits for the broker's word on them.
+
+        Returns the last records that may be stored or sent because of that.
+        """
+        kept = list(records)
+        released = self.acknowledge(kept, SPOOLED)
+        for record in kept:
+            record.disk = OnDisk()
+        return released
+
+    def _acknowledge_body(self, record: Record, released: list[Record]) -> None:
         if record.body is not None:
             record.body.acknowledged = True
             for lane in record.body.waiting:
                 lane.unacknowledged -= 1
                 if lane.unacknowledged == 0 and lane.last is not None:
-                    released.append(self._release(lane, lane.last))
+                    self._release(lane, lane.last, released)
             record.body.waiting = []
 
     def lose(self, record: Record) -> list[Record]:
@@ -173,10 +212,13 @@ class Ledger:
                     del self._bodies[sha256]
         return self.acknowledge((record,), -1)
 
-    def _release(self, lane: Lane, last: tuple[Topic, bytes]) -> Record:
+    def _release(self, lane: Lane, last: tuple[Topic, bytes], released: list[Record]) -> None:
         lane.last = None
+        if last is _NO_RECORD:
+            lane.done.set_result(lane.lost)
+            return
         self.outstanding -= 1
-        return self._last(lane, *last)
+        released.append(self._last(lane, *last))
 
     def _last(self, lane: Lane, topic: Topic, value: bytes) -> Record:
         record = self._out(Record(topic, lane.key, value, lane))

@@ -3,7 +3,8 @@
 Callers only append to a queue. The thread drains it every few milliseconds, keeps the lanes'
 accounts (`ledger`), and sends one batch a partition at a time with an idempotent producer
 (`delivery`). Any error that the producer gives up on means a new producer: what was not
-acknowledged is sent again, in order, the same bytes. Only then can an event lie on the log twice.
+acknowledged is sent again, in order, the same bytes. Only then can an event lie on the log twice,
+or when another process takes over the spool of one that died (`backlog`).
 """
 
 from __future__ import annotations
@@ -12,20 +13,23 @@ import asyncio
 import logging
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from aiokafka.errors import KafkaError
 
+from tailrace.producers.backlog import Way
 from tailrace.producers.delivery import Delivery
 from tailrace.producers.ledger import Ledger
+from tailrace.producers.outlet import Lane
 from tailrace.producers.topic_reader import read_to_end
 from tailrace.schemas.errors import TailraceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from tailrace.producers.delivery import Entry
-    from tailrace.producers.outlet import Draft, Lane
+    from tailrace.producers.outlet import Draft
+    from tailrace.producers.spool import Spool
     from tailrace.schemas.payloads import Body
     from tailrace.schemas.topics import Topic
 
@@ -35,8 +39,16 @@ MAX_QUEUED = 200_000
 """Entries that may wait for the sender's thread, whatever their size."""
 
 
+WhenFull = Literal["block", "raise", "shed"]
+"""What happens when memory and spool are full: see `KafkaSender`."""
+
+
 class KafkaUnreachableError(TailraceError):
     """The client could not be opened: no broker answered in time, or it lacks a topic."""
+
+
+class JournalFullError(TailraceError):
+    """Memory and spool are full, and `when_full="raise"` asks for work to be refused then."""
 
 
 class KafkaSender:
@@ -51,6 +63,10 @@ class KafkaSender:
         max_buffer_bytes: int = 64 * 1024 * 1024,
         max_block_s: float = 5.0,
         on_tick: Callable[[], None] | None = None,
+        spool: Spool | None = None,
+        spool_after_s: float = 1.0,
+        when_full: WhenFull = "block",
+        required: bool = True,
     ) -> None:
         """Make a sender that is not open yet.
 
@@ -58,10 +74,17 @@ class KafkaSender:
             options: the connection arguments of an aiokafka client.
             prefix: the topics' prefix; the configured one when None.
             linger_s: how long a record waits for others, unless a run ends.
-            max_buffer_bytes: how much may be unacknowledged before callers have to wait.
-            max_block_s: how long a caller then waits, once in an outage; after that records are
-                shed and counted, and their run shows the gap.
+            max_buffer_bytes: how much may be in memory, neither acknowledged nor in the spool.
+            max_block_s: how long a caller may be kept waiting in an outage.
             on_tick: called on the sender's thread about four times a second; must not block.
+            spool: where records wait that Kafka does not take; in memory alone when None.
+            spool_after_s: how long nothing may be acknowledged before the spool is used.
+            when_full: what to do when the memory is full and the spool, too. `block`: the caller
+                waits for room, `max_block_s` once in an outage; after that records are shed,
+                counted, and their run shows the gap. `raise`: new runs and steps are refused with
+                JournalFullError; what has begun is recorded as long as there is room. `shed`:
+                nobody waits.
+            required: whether `open` fails without a broker, or connects in the background.
         """
         self._options = options
         self._prefix = prefix
@@ -74,16 +97,24 @@ class KafkaSender:
         self._queue: Any = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Event | None = None
+        self._spool = spool
+        self._spool_after_s = spool_after_s
+        self.when_full: WhenFull = when_full
+        self._required = required
         self._shedding = False
         self._close_timeout_s = 0.0
         self.shed = 0
-        """Records given up because the buffer stayed full."""
+        """Records given up because memory and spool stayed full."""
+
+        self.kept = 0
+        """Records that lay in the spool when the sender was closed."""
 
     def open(self, timeout_s: float) -> None:
-        """Start the thread and connect; blocks until connected.
+        """Start the thread and connect; blocks until connected, or for that long.
 
         Raises:
-            KafkaUnreachableError: if no broker answers within the time, or a topic is missing.
+            KafkaUnreachableError: if a broker is required and none answers within the time, or a
+                topic is missing.
         """
         ready: Future[None] = Future()
         self._thread = threading.Thread(
@@ -97,7 +128,8 @@ class KafkaSender:
     def close(self, timeout_s: float) -> int:
         """Send what is queued, for at most that long, and end the thread.
 
-        Returns how many records were not acknowledged by then.
+        What is not acknowledged by then is left in the spool; `kept` says how much. Returns how
+        many records are neither acknowledged nor in the spool.
         """
         thread, delivery, loop = self._thread, self.delivery, self.loop
         if thread is None or delivery is None or loop is None or self._closing is None:
@@ -107,11 +139,26 @@ class KafkaSender:
             loop.call_soon_threadsafe(self._closing.set)
         thread.join(timeout_s + 2 * _GRACE_S)
         self._thread = None
+        self.kept = delivery.backlog.unsent
         return delivery.ledger.outstanding + len(delivery.queue)
 
     def post(self, lane: Lane, topic: Topic, value: bytes | Draft) -> None:
         """Queue one record under the lane's key."""
         self._put((Ledger.post, lane, topic, value))
+
+    def post_awaited(
+        self, lane: Lane, topic: Topic, value: bytes, bodies: Sequence[str]
+    ) -> list[Future[int]]:
+        """Queue one record; the futures tell when it and the bodies it names are stored."""
+        stored: Future[int] = Future()
+        self._put((Ledger.post_awaited, lane, topic, value, stored), urgent=True)
+        if not bodies:
+            return [stored]
+        named = Lane(lane.trace_id)
+        for sha256 in bodies:
+            self._put((Ledger.await_body, named, sha256))
+        self._put((Ledger.settle, named), urgent=True)
+        return [stored, named.done]
 
     def post_body(self, lane: Lane, body: Body) -> None:
         """Queue a body unless it was sent already; the lane waits for it either way."""
@@ -132,10 +179,29 @@ class KafkaSender:
         return future
 
     def read(self, topic: Topic) -> Future[list[tuple[int, bytes]]]:
-        """Read a topic of one partition to its end, within a bound."""
+        """Read a topic of one partition to its end, as soon as the broker answers."""
         assert self.loop is not None, "open the sender before use"
-        reading = read_to_end(self._options, topic.name(self._prefix))
-        return asyncio.run_coroutine_threadsafe(asyncio.wait_for(reading, _READ_S), self.loop)
+        return asyncio.run_coroutine_threadsafe(self._read(topic.name(self._prefix)), self.loop)
+
+    async def _read(self, name: str) -> list[tuple[int, bytes]]:
+        assert self.delivery is not None
+        while True:
+            await self.delivery.backlog.connected.wait()
+            try:
+                return await asyncio.wait_for(read_to_end(self._options, name), _READ_S)
+            except (KafkaError, OSError, TimeoutError) as error:
+                _log.warning("tailrace: %s cannot be read yet: %r", name, error)
+                await asyncio.sleep(_READ_AGAIN_S)
+
+    @property
+    def away(self) -> bool:
+        """Whether the broker does not take records as they come, as far as is known."""
+        return self.delivery is None or self.delivery.backlog.way is not Way.DIRECT
+
+    @property
+    def full(self) -> bool:
+        """Whether memory and spool have no room."""
+        return self.delivery is not None and self.delivery.full
 
     @property
     def restarts(self) -> int:
@@ -162,7 +228,9 @@ class KafkaSender:
             self.shed += 1
 
     def _room(self, delivery: Delivery) -> bool:
-        """Wait for room, once in an outage; say whether there is any."""
+        """Wait for room where that is asked for, once in an outage; say whether there is any."""
+        if self.when_full != "block":
+            return len(self._queue) <= MAX_QUEUED and self._reserve(delivery)
         if not self._shedding and delivery.room.wait(self._max_block_s):
             return True
         if delivery.room.is_set():
@@ -177,6 +245,12 @@ class KafkaSender:
             )
         return False
 
+    def _reserve(self, delivery: Delivery) -> bool:
+        """Say whether what has begun may still be recorded where new work is refused."""
+        if self.when_full == "shed":
+            return not delivery.full
+        return delivery.ledger.outstanding_bytes < _RESERVE * self._max_buffer_bytes
+
     async def _main(self, ready: Future[None], timeout_s: float) -> None:
         delivery = Delivery(
             self._options,
@@ -184,6 +258,8 @@ class KafkaSender:
             linger_s=self._linger_s,
             max_buffer_bytes=self._max_buffer_bytes,
             on_tick=self._on_tick,
+            spool=self._spool,
+            spool_after_s=self._spool_after_s,
         )
         self.loop = asyncio.get_running_loop()
         self._closing = asyncio.Event()
@@ -191,15 +267,21 @@ class KafkaSender:
             await asyncio.wait_for(delivery.open(), timeout_s)
         except Exception as error:  # noqa: BLE001 - handed to the caller, whatever it is
             await delivery.abandon()
-            ready.set_exception(self._unreachable(error, timeout_s))
-            return
+            reason = self._unreachable(error, timeout_s)
+            if self._required or not isinstance(reason, KafkaUnreachableError):
+                ready.set_exception(reason)
+                return
+            _log.warning("%s. Events are kept until it answers.", reason)
         self.delivery, self._queue = delivery, delivery.queue
         ready.set_result(None)
         running = asyncio.create_task(delivery.run())
         await self._closing.wait()
         await asyncio.wait({asyncio.create_task(delivery.settled())}, timeout=self._close_timeout_s)
+        delivery.keep()
         running.cancel()
         await asyncio.wait({running}, timeout=_GRACE_S)
+        if self._spool is not None:
+            self._spool.close()
 
     def _unreachable(self, error: Exception, timeout_s: float) -> Exception:
         servers = self._options.get("bootstrap_servers")
@@ -214,3 +296,6 @@ class KafkaSender:
 
 _GRACE_S = 4.0
 _READ_S = 10.0
+_READ_AGAIN_S = 1.0
+_RESERVE = 2
+"""How many times the buffer may be filled by work that has begun, where new work is refused."""
