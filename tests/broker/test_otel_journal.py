@@ -153,3 +153,49 @@ def test_a_program_that_just_ends_has_written_all_its_spans(kafka: str, topic_pr
         "step_completed",
         "run_completed",
     ]
+
+
+FORKING = """
+import os, sys
+from opentelemetry.sdk.trace import TracerProvider
+from tailrace.producers.otel import TailraceSpanProcessor
+
+agent = {"gen_ai.operation.name": "invoke_agent"}
+chat = {"gen_ai.operation.name": "chat"}
+provider = TracerProvider()
+provider.add_span_processor(TailraceSpanProcessor())
+tracer = provider.get_tracer("agent")
+with tracer.start_as_current_span("parent", attributes=agent):
+    tracer.start_span("before", attributes=chat).end()
+    child = os.fork()
+    if not child:
+        tracer.start_span("in the child", attributes=chat).end()
+    else:
+        assert os.waitpid(child, 0)[1] == 0
+        tracer.start_span("after", attributes=chat).end()
+if not child:
+    with tracer.start_as_current_span("child", attributes=agent):
+        tracer.start_span("chat", attributes=chat).end()
+assert provider.force_flush()
+provider.shutdown()
+os._exit(0)
+"""
+
+
+def test_a_forked_child_records_runs_of_its_own(kafka: str, topic_prefix: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING],
+        env={"TAILRACE_KAFKA": kafka, "TAILRACE_PREFIX": topic_prefix},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    events = read_events(kafka, topic_prefix)
+    assert_whole(events)
+    runs = {run[0]["component"]: run for run in runs_of(events).values()}
+    names = {name: [event["name"] for event in run[1:-1]] for name, run in runs.items()}
+    assert names == {"parent": ["before", "after"], "child": ["chat"], "in the child": []}
+    assert "parent span is missing" in runs["in the child"][-1]["not_replayable"]
+    assert runs["in the child"][0]["trace_id"] == runs["parent"][0]["trace_id"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from tailrace.producers.otel.options import SpanOptions, SpanStats
+from tailrace.producers.otel.options import SpanOptions
 from tailrace.producers.otel.span import span_data
 from tailrace.producers.otel.span_journal import SpanJournal
 from tailrace.producers.otel.waiting import WaitingSpans
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from tailrace.producers.client import Tailrace
+    from tailrace.producers.otel.options import SpanStats
     from tailrace.producers.otel.span import SpanData
 
 
@@ -47,10 +48,12 @@ class TailraceSpanExporter(SpanExporter):
             NoEndpointError: without a client, if no address of Kafka is known.
         """
         self._options = options or SpanOptions()
+        self._journal = SpanJournal(client, self._options, on_tick=self._tick, on_fork=self._begin)
+        self._begin()
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
-        stats = SpanStats()
-        self._waiting = WaitingSpans(self._options, stats)
-        self._journal = SpanJournal(client, self._options, stats, self._tick)
+        self._waiting = WaitingSpans(self._options, self._journal.stats)
 
     @property
     def stats(self) -> SpanStats:
@@ -80,7 +83,8 @@ class TailraceSpanExporter(SpanExporter):
         """
         try:
             with self._lock:
-                self._write(self._waiting.due(time.monotonic(), linger=False))
+                if self._journal.records:
+                    self._write(self._waiting.due(time.monotonic(), linger=False))
             return self._journal.flush(timeout_millis / 1000)
         except Exception as error:  # noqa: BLE001 - as above
             self._journal.failed("a flush of spans", error)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.sdk.trace import SpanProcessor
 
 from tailrace.producers.otel.execution import Execution
-from tailrace.producers.otel.options import SpanOptions, SpanStats
+from tailrace.producers.otel.options import SpanOptions
 from tailrace.producers.otel.span import span_data
 from tailrace.producers.otel.span_journal import SpanJournal
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
     from tailrace.producers.client import Tailrace
+    from tailrace.producers.otel.options import SpanStats
     from tailrace.producers.otel.span import SpanData
 
 _ENDED_TRACES = 4096
@@ -58,10 +59,13 @@ class TailraceSpanProcessor(SpanProcessor):
             NoEndpointError: without a client, if no address of Kafka is known.
         """
         self._options = options or SpanOptions()
+        self._begin()
+        self._journal = SpanJournal(client, self._options, on_tick=self._tick, on_fork=self._begin)
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._traces: dict[str, list[_Watched]] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
-        self._journal = SpanJournal(client, self._options, SpanStats(), self._tick)
 
     @property
     def stats(self) -> SpanStats:
@@ -106,7 +110,8 @@ class TailraceSpanProcessor(SpanProcessor):
         """Record no more; wait for acknowledgement within the time, and say what was left."""
         try:
             with self._lock:
-                for watched in [each for some in self._traces.values() for each in some]:
+                left = [each for some in self._traces.values() for each in some]
+                for watched in left if self._journal.records else ():
                     watched.execution.conclude()
                     self._settle(watched)
                     self._forget(watched)

@@ -13,49 +13,58 @@ from weakref import WeakSet
 from tailrace.producers.client import Tailrace
 from tailrace.producers.guard import guarded
 from tailrace.producers.otel.lanes import Lanes
+from tailrace.producers.otel.options import SpanStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tailrace.producers.otel.execution import Execution
-    from tailrace.producers.otel.options import SpanOptions, SpanStats
+    from tailrace.producers.otel.options import SpanOptions
     from tailrace.producers.otel.run_state import Outgoing
     from tailrace.schemas.payloads import ListChain
 
 _log = logging.getLogger("tailrace.producers")
 
 _TICK_S = 0.25
-_owners: WeakSet[SpanJournal] = WeakSet()
+_all: WeakSet[SpanJournal] = WeakSet()
 
 
 class SpanJournal:
     """Writes what spans became. Without a client of the caller's it opens one, and closes it.
 
-    Raises on opening what `Tailrace.open` raises; never afterwards.
+    Raises on opening what `Tailrace.open` raises; never afterwards. In a forked child it begins
+    anew, with nothing of its parent's: the client opens a sender of the child's own.
+
+    Args:
+        client: an open client, or None for an own one.
+        options: see `SpanOptions`.
+        on_tick: called about four times a second with the time of `time.monotonic`.
+        on_fork: called in a forked child, before anything else is.
     """
 
     def __init__(
         self,
         client: Tailrace | None,
         options: SpanOptions,
-        stats: SpanStats,
+        *,
         on_tick: Callable[[float], None],
+        on_fork: Callable[[], None],
     ) -> None:
-        self.stats = stats
+        self.stats = SpanStats()
         self._owned = client is None
         self._client = Tailrace() if client is None else client
         if client is None:
             self._client.open()
             # A provider ends at exit, and what it still holds comes then: `_close_all` is later.
             atexit.unregister(self._client.close)
-            _owners.add(self)
         self.environment = options.environment or self._client.environment
-        self._lanes = Lanes(self._client.outlet)
         self._on_tick = on_tick
-        self._pid = os.getpid()
+        self._on_fork = on_fork
         self._closing = threading.Event()
-        self._ticker = threading.Thread(target=self._tick, name="tailrace-otel", daemon=True)
-        self._ticker.start()
+        self._beginning = threading.Lock()
+        self._lanes: Lanes | None = None
+        self._ticker: threading.Thread | None = None
+        _all.add(self)
 
     @property
     def chain(self) -> ListChain:
@@ -64,11 +73,19 @@ class SpanJournal:
 
     @property
     def records(self) -> bool:
-        """Whether spans are recorded: from opening to closing, and not in a forked child."""
-        return not self._closing.is_set() and self._client.is_open and self._pid == os.getpid()
+        """Whether spans are recorded: from opening to closing.
+
+        In a forked child the first look connects, and blocks until that is done.
+        """
+        if self._closing.is_set() or not self._client.usable():
+            return False
+        if self._lanes is None:
+            self._begin()
+        return True
 
     def write(self, events: Iterable[Outgoing]) -> None:
         """Queue events; costs microseconds each, blocks only when the outlet's buffer is full."""
+        assert self._lanes is not None, "ask whether it records first"
         self._lanes.write(events)
 
     def conclude(self, execution: Execution) -> None:
@@ -79,6 +96,7 @@ class SpanJournal:
         unfinished = execution.unfinished
         if unfinished:
             stats.abandoned += 1
+            assert self._lanes is not None, "what was begun was written"
             self._lanes.forget(unfinished)
 
     def failed(self, what: str, error: Exception) -> None:
@@ -87,8 +105,8 @@ class SpanJournal:
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until Kafka has acknowledged all that was written; say whether it has."""
-        if self._pid != os.getpid():
-            return False
+        if self._lanes is None:
+            return True
         missing = self._lanes.wait(max(0.0, timeout_s))
         self.stats.unacknowledged += missing
         return missing == 0
@@ -100,13 +118,37 @@ class SpanJournal:
             return True
         self._closing.set()
         done = self.flush(timeout_s)
-        if self._pid == os.getpid():
+        if self._ticker is not None:
             self._ticker.join(max(0.0, deadline - time.monotonic()))
         if self._owned:
-            _owners.discard(self)
             self._client.close()
         self._say_losses()
         return done
+
+    def leave_parent(self) -> None:
+        """In a forked child: use nothing of the parent's, least of all its locks."""
+        closed = self._closing.is_set()
+        self._closing = threading.Event()
+        if closed:
+            self._closing.set()
+        self._beginning = threading.Lock()
+        self._lanes = self._ticker = None
+        self.stats = SpanStats()
+        self._on_fork()
+
+    def close_own(self, timeout_s: float) -> None:
+        """Close if nobody did, and the client is its own."""
+        if self._owned:
+            self.close(timeout_s)
+
+    def _begin(self) -> None:
+        with self._beginning:
+            if self._lanes is None:
+                self._ticker = threading.Thread(
+                    target=self._tick, name="tailrace-otel", daemon=True
+                )
+                self._lanes = Lanes(self._client.outlet)
+                self._ticker.start()
 
     def _say_losses(self) -> None:
         stats = self.stats
@@ -131,9 +173,15 @@ class SpanJournal:
 
 def _close_all() -> None:
     """Close what no provider has shut down."""
-    for journal in list(_owners):
-        journal.close(10.0)
+    for journal in list(_all):
+        journal.close_own(10.0)
 
 
+def _after_in_child() -> None:
+    for journal in list(_all):
+        journal.leave_parent()
+
+
+os.register_at_fork(after_in_child=_after_in_child)
 # Registered on import, and so run after the providers that are made later.
 atexit.register(_close_all)
