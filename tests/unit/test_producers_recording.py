@@ -24,7 +24,7 @@ from tailrace.producers import (
 from tailrace.producers.testing import memory_journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
 
 @step(kind="tool", effect="read")
@@ -170,11 +170,3 @@ def test_what_cannot_be_recorded_is_refused_when_it_is_decorated(
     for wrong in (staticmethod(find), int):
         with pytest.raises(UnsupportedFunctionError):
             decorator(wrong)
-
-
-def test_a_generator_cannot_be_a_component_yet() -> None:
-    def generator() -> Generator[int]:
-        yield 1
-
-    with pytest.raises(UnsupportedFunctionError, match="make it a step"):
-        component(generator)

@@ -7,9 +7,13 @@ import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from tailrace.producers import tasks
+from tailrace.producers.component_generators import (
+    async_generator_component,
+    generator_component,
+)
 from tailrace.producers.definition import ComponentDefinition
 from tailrace.producers.ending import end, end_blocking
-from tailrace.producers.kinds import require_function, require_no_generator
+from tailrace.producers.kinds import require_function
 from tailrace.producers.place import PLACE, UNRECORDED
 from tailrace.producers.run import Run
 from tailrace.producers.starting import begin, begin_blocking
@@ -38,7 +42,11 @@ def component(
     config: Mapping[str, Any] | None = None,
     version: str = "",
 ) -> Any:
-    """Make each call of a function, sync or async, a run: an execution, or a child run within one.
+    """Make each call of a function a run: an execution, or a child run within one.
+
+    Sync and async functions, generators and async generators, methods. A generator's run begins
+    when its first item is asked for and ends when it is exhausted or closed; what it yielded is its
+    output.
 
     Without an open `Tailrace` the function is simply called. The call of a root run returns when
     the last events of its execution are acknowledged: an async one awaits that, a sync one blocks
@@ -51,16 +59,19 @@ def component(
         version: a part of the definition's digest.
 
     Raises:
-        UnsupportedFunctionError: for a generator function.
+        UnsupportedFunctionError: for what is no function.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         require_function(function, "component")
-        require_no_generator(function)
         name = target if isinstance(target, str) else function.__name__
         definition = ComponentDefinition(function, name=name, config=config or {}, version=version)
         if inspect.iscoroutinefunction(function):
             return _async_component(function, definition)
+        if inspect.isgeneratorfunction(function):
+            return generator_component(function, definition)
+        if inspect.isasyncgenfunction(function):
+            return async_generator_component(function, definition)
         return _sync_component(function, definition)
 
     return decorate(target) if callable(target) else decorate

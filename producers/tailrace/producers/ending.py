@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import threading
 from typing import TYPE_CHECKING, Any
 
 from tailrace.producers.forks import continuation
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from tailrace.producers.client import Tailrace
     from tailrace.producers.generators import Items
     from tailrace.producers.recording import Recording
+
+SENDER_THREAD = "tailrace-sender"
+"""What the sender's thread is called."""
 
 
 def end_blocking(
@@ -77,8 +81,10 @@ async def end(
 
 
 def _waits(error: BaseException | None) -> bool:
-    # Who is being cancelled wants to be gone: the close of the client sees to the rest.
-    return error is None or isinstance(error, Exception)
+    # Who is being cancelled wants to be gone: the close of the client sees to the rest. And the
+    # sender's thread, on which a forgotten generator may be collected, would wait for itself.
+    on_sender = threading.current_thread().name == SENDER_THREAD
+    return (error is None or isinstance(error, Exception)) and not on_sender
 
 
 def _judge(client: Tailrace, pending: Iterable[Future[int]]) -> None:

@@ -10,13 +10,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tailrace.producers.capture import REPR, json_of
-from tailrace.producers.place import PLACE
+from tailrace.producers.place import PLACE, UNRECORDED, Place
 from tailrace.schemas.payloads import MAX_BODY_BYTES, Externalized, dumps, outline
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Generator
+    from contextvars import ContextVar
 
-    from tailrace.producers.place import Place
+    from tailrace.producers.run import Run
 
 
 class Items:
@@ -56,40 +57,47 @@ class Items:
 
 
 def within(
-    place: Place, generator: Generator[Any, Any, Any], items: Items
+    place: Place | Run, generator: Generator[Any, Any, Any], items: Items | None
 ) -> Generator[Any, Any, Any]:
-    """Run a generator as if it stood here, its body within a place."""
+    """Run a generator as if it stood here, its body within a place, or an unrecorded run."""
+    where = _variable(place)
     sent: Any = None
     thrown: BaseException | None = None
     while True:
-        token = PLACE.set(place)
+        token = where.set(place)
         try:
             item = generator.send(sent) if thrown is None else generator.throw(thrown)
         except StopIteration as stop:
             return stop.value
         finally:
-            PLACE.reset(token)
-        items.add(item)
+            where.reset(token)
+        if items is not None:
+            items.add(item)
         sent = thrown = None
         try:
             sent = yield item
         except GeneratorExit:
-            token = PLACE.set(place)
+            token = where.set(place)
             try:
                 generator.close()
             finally:
-                PLACE.reset(token)
+                where.reset(token)
             raise
         except BaseException as error:  # noqa: BLE001 - handed on to the generator itself
             thrown = error
 
 
-async def resumed(place: Place | None, awaitable: Awaitable[Any]) -> Any:
+async def resumed(place: Place | Run | None, awaitable: Awaitable[Any]) -> Any:
     """Await one item of an async generator, its body within a place; None leaves the place."""
     if place is None:
         return await awaitable
-    token = PLACE.set(place)
+    where = _variable(place)
+    token = where.set(place)
     try:
         return await awaitable
     finally:
-        PLACE.reset(token)
+        where.reset(token)
+
+
+def _variable(place: Place | Run) -> ContextVar[Any]:
+    return PLACE if isinstance(place, Place) else UNRECORDED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from tailrace.schemas.errors import TailraceError
@@ -28,16 +27,3 @@ def require_function(function: Callable[..., Any], decorator: str) -> None:
         )
     if isinstance(function, type) or not callable(function):
         raise UnsupportedFunctionError(f"@{decorator} on {name}: only functions can be decorated")
-
-
-def require_no_generator(function: Callable[..., Any]) -> None:
-    """Raise for a generator function, which cannot be a component yet.
-
-    Raises:
-        UnsupportedFunctionError: for a generator or async generator function.
-    """
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise UnsupportedFunctionError(
-            f"@component on {function.__qualname__}: a generator cannot be a component yet; make "
-            "it a step, and the function that consumes it a component"
-        )
