@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anthropic
 import openai
 import pytest
-from openinference.instrumentation import using_session
+from openinference.instrumentation import OITracer, TraceConfig, using_session
 from openinference.instrumentation.anthropic import AnthropicInstrumentor as OiAnthropic
 from openinference.instrumentation.openai import OpenAIInstrumentor as OiOpenAI
 from opentelemetry.instrumentation.anthropic import AnthropicInstrumentor as LlmetryAnthropic
@@ -252,6 +252,27 @@ def test_an_agent_of_pydantic_ai_is_a_run_with_its_tools() -> None:
     assert journal.value(last["input"]) == {"messages": ASKED}
     assert journal.value(last["output"]) == "It was sent."
     assert last["run_input_tokens"] == 2 * INPUT_TOKENS
+
+
+def test_functions_that_openinference_decorates_are_runs_and_steps() -> None:
+    with recorded() as (provider, (journal, *_)):
+        tracer: Any = OITracer(provider.get_tracer("agent"), config=TraceConfig())
+
+        @tracer.tool(name="find_order")
+        def find_order(order_id: str) -> dict[str, str]:
+            return {"state": f"{order_id} was sent"}
+
+        @tracer.agent(name="support")
+        def support(question: str) -> str:
+            return find_order(order_id=question)["state"]
+
+        assert support("A-17") == "A-17 was sent"
+    first, tool, last = wide(journal)
+    assert first["component"] == "support"
+    assert (tool["step_key"], tool["step_kind"]) == ("find_order#0", "tool")
+    assert journal.value(tool["input"]) == {"order_id": "A-17"}
+    assert journal.value(tool["output"]) == {"state": "A-17 was sent"}
+    assert journal.value(last["output"]) == "A-17 was sent"
 
 
 async def _support(url: str) -> str:

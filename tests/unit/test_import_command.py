@@ -107,7 +107,8 @@ def test_a_dry_run_counts_and_needs_no_server(
     assert main(["import", str(path), "--dry-run", *GROUPED]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("dry run, nothing written: 6 runs, 48 messages → 42 events, ")
-    assert out.endswith("; 0 already there; 0 lines refused\n")
+    assert out.endswith(" bodies\n0 runs already there, 0 lines refused\n")
+    assert max(map(len, out.splitlines())) <= 80
     assert err == ""
 
 
@@ -119,8 +120,8 @@ def test_refused_lines_are_named_and_the_rest_is_imported(
     path = write_lines(tmp_path / "a.jsonl", lines)
     assert main(["import", str(path), "--dry-run", *GROUPED]) == 1
     out, err = capsys.readouterr()
-    assert " 1 runs, 8 messages " in out
-    assert out.endswith("; 3 lines refused\n")
+    assert ": 1 run, 8 messages " in out
+    assert out.endswith(", 3 lines refused\n")
     assert [line.partition(": ")[0] for line in err.splitlines()] == [
         f"{path}:{number}" for number in (2, 3, 5)
     ]

@@ -158,3 +158,50 @@ def test_the_time_to_the_first_token_is_read(
 ) -> None:
     sample = span(attributes, *events, start_ns=1_000_000, end_ns=2_000_000)
     assert first_item_us(sample) == 500
+
+
+@pytest.mark.parametrize(
+    ("attributes", "parts", "answer"),
+    [
+        (
+            {
+                "input.value": '{"question": "Where?"}',
+                "input.mime_type": "application/json",
+                "output.value": "Here.",
+                "output.mime_type": "text/plain",
+            },
+            {"question": "Where?"},
+            "Here.",
+        ),
+        (
+            {"input.value": "[Where?]", "input.mime_type": "text/plain", "output.value": "[1]"},
+            {"input": "[Where?]"},
+            [1],
+        ),
+        (
+            {
+                "traceloop.entity.input": '{"args": ["Where?"], "kwargs": {}}',
+                "traceloop.entity.output": '"Here."',
+            },
+            {"args": ["Where?"], "kwargs": {}},
+            "Here.",
+        ),
+        (
+            {
+                "gen_ai.input.messages": '[{"role": "user", "parts": [{"type": "text", '
+                '"content": "Where?"}]}]',
+                "gen_ai.output.messages": '[{"role": "assistant", "parts": [{"type": "text", '
+                '"content": "Here."}]}]',
+            },
+            {"messages": [{"role": "user", "content": "Where?"}]},
+            {"role": "assistant", "content": "Here."},
+        ),
+        ({}, {}, None),
+    ],
+    ids=["openinference", "openinference text", "traceloop", "current", "nothing"],
+)
+def test_agents_tell_what_they_were_given_and_gave_back(
+    attributes: dict[str, str], parts: dict[str, Any], answer: Any
+) -> None:
+    assert given(span(attributes), "agent") == parts
+    assert returned(span(attributes), "agent") == answer

@@ -53,7 +53,7 @@ LITELLM = {**CHAT, "_hidden_params": {"custom_llm_provider": "groq"}}
     ("response", "expected"),
     [
         (CHAT, Usage("openai", "gpt-4o", "tool_calls", 12, 5, 8)),
-        (MESSAGES, Usage("anthropic", "claude", "end_turn", 12, 5, 7)),
+        (MESSAGES, Usage("anthropic", "claude", "end_turn", 12, 5, 7, None, 3)),
         (RESPONSES, Usage("openai", "gpt-5", "completed", 12, 5, 8)),
         (LITELLM, Usage("groq", "gpt-4o", "tool_calls", 12, 5, 8)),
     ],

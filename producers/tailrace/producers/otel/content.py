@@ -92,7 +92,7 @@ def _definition(tool: Any) -> Any:
 
 
 def _arguments(attributes: Mapping[str, Any]) -> Fields:
-    stated = first(attributes, "gen_ai.tool.call.arguments", "tool_arguments", "tool.parameters")
+    stated = first(attributes, "gen_ai.tool.call.arguments", "tool_arguments")
     value = _plain_input(attributes) if stated is None else value_of(stated)
     called = fields_of(value)
     if called.keys() == {"args", "kwargs"}:
@@ -104,17 +104,20 @@ def _arguments(attributes: Mapping[str, Any]) -> Fields:
 
 
 def _plain_input(attributes: Mapping[str, Any]) -> Any:
-    return value_of(
-        first(attributes, "input.value", "traceloop.entity.input"),
-        attributes.get("input.mime_type"),
-    )
+    return _plain(attributes, "input")
 
 
 def _plain_output(attributes: Mapping[str, Any]) -> Any:
-    return value_of(
-        first(attributes, "output.value", "traceloop.entity.output", "final_result"),
-        attributes.get("output.mime_type"),
-    )
+    found = _plain(attributes, "output")
+    return value_of(attributes.get("final_result")) if found is None else found
+
+
+def _plain(attributes: Mapping[str, Any], which: str) -> Any:
+    told = attributes.get(f"{which}.value")
+    if told is not None:
+        return value_of(told, attributes.get(f"{which}.mime_type"))
+    # What Traceloop writes is always JSON, a plain text as well.
+    return value_of(attributes.get(f"traceloop.entity.{which}"), "application/json")
 
 
 def _embedded(attributes: Mapping[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from tailrace.producers import encode
@@ -107,7 +108,7 @@ class Lanes:
         self._outlet = outlet
         self._lock = threading.Lock()
         self._open: dict[str, RunLanes] = {}
-        self._finished: list[RunLanes] = []
+        self._finished: deque[RunLanes] = deque()
         self._lost = 0
 
     def write(self, events: Iterable[Outgoing]) -> None:
@@ -138,7 +139,7 @@ class Lanes:
         while True:
             with self._lock:
                 self._forget_done()
-                waiting = len(self._finished)
+                waiting = sum(1 for lanes in self._finished if not lanes.done.done())
                 waiting += sum(1 for lanes in self._open.values() if not lanes.settled)
                 if not waiting or time.monotonic() >= deadline:
                     lost, self._lost = self._lost, 0
@@ -146,7 +147,6 @@ class Lanes:
             pause.wait(_POLL_S)
 
     def _forget_done(self) -> None:
-        done = [lanes for lanes in self._finished if lanes.done.done()]
-        if done:
-            self._lost += sum(1 for lanes in done if lanes.lost)
-            self._finished = [lanes for lanes in self._finished if lanes not in done]
+        # From the oldest on: what is behind one that is not done yet is looked at later.
+        while self._finished and self._finished[0].done.done():
+            self._lost += self._finished.popleft().lost > 0
