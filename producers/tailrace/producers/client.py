@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from tailrace.producers import threads
 from tailrace.producers.control import DEV
 from tailrace.producers.guard import guarded
 from tailrace.producers.route import DevRoutes
@@ -151,6 +152,7 @@ class Tailrace:
         """
         self._connect()
         _open.append(self)
+        threads.keep_places()
         atexit.register(self.close)
 
     def _connect(self) -> None:
@@ -206,6 +208,8 @@ class Tailrace:
         """Record no more, send what is left within `close_timeout_s`, and say what could not be."""
         if self in _open:
             _open.remove(self)
+            if not _open:
+                threads.leave_places()
         atexit.unregister(self.close)
         self._left = False
         if not self.is_open:

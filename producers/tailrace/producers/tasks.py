@@ -29,7 +29,7 @@ class _Branching:
     def __call__(self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
         place = PLACE.get()
         # A context handed over on purpose is the caller's own: its place stands.
-        if place is not None and options.get("context") is None:
+        if place is not None and options.get("context") is None and not place.recording.ended:
             with place.recording.lock:
                 branch = place.branch.fork()
             context = contextvars.copy_context()
