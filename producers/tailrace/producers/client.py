@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from tailrace.producers import threads
 from tailrace.producers.control import DEV
 from tailrace.producers.guard import guarded
+from tailrace.producers.redaction import Redaction
 from tailrace.producers.route import DevRoutes
 from tailrace.producers.sender import KafkaSender
 from tailrace.producers.writer import JournalWriter
@@ -25,10 +26,13 @@ from tailrace.schemas.schema_log import log_record
 from tailrace.schemas.topics import SCHEMAS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from tailrace.producers.outlet import Outlet
+    from tailrace.producers.prices import Prices
     from tailrace.producers.recording import Recording
+    from tailrace.producers.redaction import Rule
 
 _log = logging.getLogger("tailrace.producers")
 
@@ -62,6 +66,9 @@ class Stats:
     shed: int = 0
     """Records given up because the buffer stayed full; known when the client is closed."""
 
+    withheld: int = 0
+    """Values that are not recorded because a rule of `redact` raised on them."""
+
     unsent: int = 0
     """Records that were not acknowledged when the client closed."""
 
@@ -83,6 +90,8 @@ class Tailrace:
         ack_timeout_s: float = 30.0,
         open_steps_wait_s: float = 30.0,
         close_timeout_s: float = 10.0,
+        redact: Rule | Sequence[Rule] | None = None,
+        prices: Prices | None = None,
         outlet: Outlet | None = None,
     ) -> None:
         """Make a client that is not open yet.
@@ -97,6 +106,10 @@ class Tailrace:
             ack_timeout_s: how long a run's caller waits for its acknowledgement.
             open_steps_wait_s: how long a run waits for steps still open when its component returns.
             close_timeout_s: how long closing may take to send what is left.
+            redact: what is taken out of values, errors and stacks before anything leaves the
+                process; see `tailrace.producers.redaction`, whose `READY` holds ready rules.
+            prices: what model calls cost that do not say so themselves; see
+                `tailrace.producers.prices`.
             outlet: where records go instead of to Kafka; a seam for tests.
 
         Raises:
@@ -114,6 +127,8 @@ class Tailrace:
         self.chain = ListChain()
         self.stats = Stats()
         self.is_open = False
+        self.prices = prices
+        self.redaction = None if redact is None else Redaction(redact, self._count_withheld)
         self._kafka = kafka
         self._prefix = prefix
         self._open_timeout_s = open_timeout_s
@@ -240,6 +255,11 @@ class Tailrace:
         for recording in list(self.recordings.values()):
             for step in list(recording.open_steps.values()):
                 step.announce(now_ns, self.step_started_after_s)
+
+    def _count_withheld(self) -> None:
+        self.stats.withheld += 1
+        if self.stats.withheld == 1:
+            _log.error("tailrace: a rule of redact raised: values it is asked about are withheld")
 
     def count_late(self, what: str) -> None:
         """Count a step that came after the end of its run."""

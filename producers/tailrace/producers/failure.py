@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tailrace.producers.redaction import Redaction
 
 MAX_TEXT = 16 * 1024
 """Characters kept of a message and of a stack."""
@@ -17,19 +20,21 @@ def outcome(error: BaseException | None) -> str:
     return "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
 
 
-def failure_fields(error: BaseException | None) -> dict[str, Any]:
-    """Return the error fields of an event; none for no error. Never raises."""
+def failure_fields(
+    error: BaseException | None, redaction: Redaction | None = None
+) -> dict[str, Any]:
+    """Return the error fields of an event, redacted; none for no error. Never raises."""
     if error is None:
         return {}
     kind = type(error)
     name = kind.__qualname__
     if kind.__module__ not in {"builtins", "__main__"}:
         name = f"{kind.__module__}.{name}"
-    return {
-        "error_type": name,
-        "error_message": _bounded(_message(error)),
-        "error_stack": _bounded(_stack(error)),
-    }
+    texts = {"error_message": _message(error), "error_stack": _stack(error)}
+    if redaction is not None:
+        # Before anything is cut: half a secret is still one, and no rule would know it.
+        texts = {field: redaction.text(field, text) for field, text in texts.items()}
+    return {"error_type": name, **{field: _bounded(text) for field, text in texts.items()}}
 
 
 def _message(error: BaseException) -> str:

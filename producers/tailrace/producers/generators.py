@@ -9,50 +9,60 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers.capture import REPR, json_of
+from tailrace.producers.capture import REPR, text_of
 from tailrace.producers.place import PLACE, UNRECORDED, Place
-from tailrace.schemas.payloads import MAX_BODY_BYTES, Externalized, dumps, outline
+from tailrace.schemas.payloads import MAX_BODY_BYTES, Externalized, dumps, escape, outline
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Generator
     from contextvars import ContextVar
 
+    from tailrace.producers.redaction import Redaction
     from tailrace.producers.run import Run
+    from tailrace.producers.usage import StreamedUsage
 
 
 class Items:
     """What a generator has yielded so far, as JSON."""
 
-    __slots__ = ("_began_ns", "_left_out", "_size", "_texts", "first_item_us", "last")
+    __slots__ = ("_began_ns", "_left_out", "_size", "_texts", "first_item_us", "streamed")
 
-    def __init__(self) -> None:
+    def __init__(self, streamed: StreamedUsage | None = None) -> None:
+        """Begin.
+
+        Args:
+            streamed: for the stream of a model, to learn from its chunks what it used.
+        """
         self._began_ns = time.perf_counter_ns()
         self._texts: list[bytes] = []
         self._size = 0
         self._left_out = 0
         self.first_item_us: int | None = None
-        """From the start to the first item, in microseconds; None before there is one."""
+        """From the start to the first item, in microseconds; None before there is one. Of a model's
+        stream, the first chunk with something of the answer."""
 
-        self.last: Any = None
-        """The last item: model clients say in it what the call used."""
+        self.streamed = streamed
 
     def add(self, item: Any) -> None:
         """Take an item. Never raises for its sake."""
-        if self.first_item_us is None:
+        brings = self.streamed is None or self.streamed.add(item)
+        if self.first_item_us is None and brings:
             self.first_item_us = (time.perf_counter_ns() - self._began_ns) // 1000
-        self.last = item
         if self._size > MAX_BODY_BYTES:
             self._left_out += 1
             return
-        self._texts.append(json_of(item))
+        self._texts.append(text_of(item))
         self._size += len(self._texts[-1])
 
-    def externalized(self) -> Externalized:
+    def externalized(self, redaction: Redaction | None = None) -> Externalized:
         """Return the list of the items as it stands in an event."""
         if self._left_out:
             self._texts.append(dumps({REPR: f"… {self._left_out} more items"}))
             self._left_out = 0
-        text, bodies = outline(b"[" + b",".join(self._texts) + b"]")
+        whole = b"[" + b",".join(self._texts) + b"]"
+        if redaction is not None:
+            whole = redaction.json("output", whole)
+        text, bodies = outline(escape(whole))
         return Externalized(text, bodies)
 
 

@@ -16,16 +16,17 @@ from tailrace.producers.arguments import escaped
 from tailrace.producers.capture import input_digest, text_of
 from tailrace.producers.digest import with_config
 from tailrace.producers.failure import failure_fields, outcome
+from tailrace.producers.generators import Items
 from tailrace.producers.guard import guarded
 from tailrace.producers.place import Place
-from tailrace.producers.usage import Usage, usage_of
+from tailrace.producers.prices import cost_of
+from tailrace.producers.usage import StreamedUsage, Usage, usage_of
 from tailrace.schemas.payloads import INLINE_BYTES, Externalized, escape, externalize_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tailrace.producers.definition import StepDefinition
-    from tailrace.producers.generators import Items
     from tailrace.producers.keys import Branch
 
 _NO_CONFIG = encode.EMPTY
@@ -69,10 +70,14 @@ class RecordedStep(Place):
     ) -> None:
         self.recording = recording = place.recording
         self._definition = definition
-        self._parts = definition.parameters.capture(args, kwargs)
+        redaction = recording.redaction
+        parts = definition.parameters.capture(args, kwargs)
+        self._parts = parts if redaction is None else redaction.parts(parts)
         self._label = definition.label
         if definition.key is not None and not isinstance(definition.key, str):
-            self._label = keys.label(definition.name, str(definition.key(*args, **kwargs)))
+            key = str(definition.key(*args, **kwargs))
+            key = key if redaction is None else redaction.text("key", key)
+            self._label = keys.label(definition.name, key)
         self._parent = place.step
         self._outer = place.branch
         self._inner: Branch | None = None
@@ -109,6 +114,10 @@ class RecordedStep(Place):
         """The place of what is called within it."""
         return self
 
+    def items(self) -> Items:
+        """Return what takes the items of a generator."""
+        return Items(StreamedUsage() if self._definition.is_model_call else None)
+
     def announce(self, now_ns: int, after_s: float) -> None:
         """Record that the step began, if it still runs after that time and this is not known yet.
 
@@ -140,17 +149,20 @@ class RecordedStep(Place):
         if error is None and items is None and not self._definition.is_model_call:
             returned = text_of(result)
             if self._is_light(returned):
+                redaction = self.recording.redaction
+                if redaction is not None:
+                    returned = redaction.json("output", returned)
                 self._returned = returned
                 self.recording.complete(self)
                 return
         recording = self.recording
         if items is not None:
-            returned, result = items.externalized(), items.last
+            returned = items.externalized(recording.redaction)
             self._first_item_us = items.first_item_us
         else:
             returned = _NOTHING if error is not None else recording.output(result)
-        if self._definition.is_model_call and error is None:
-            self._learn_usage(result)
+        if self._definition.is_model_call:
+            self._learn_usage(result, items)
         own = self._ended(returned, error)
         recording.post_bodies(self._externalized())
         recording.post_bodies(returned)
@@ -225,10 +237,10 @@ class RecordedStep(Place):
             "bodies": (*self._externalized().hashes, *returned.hashes),
             "config_keys": list(self.config_read),
             "definition_digest": with_config(self._definition.digest, self.config_read),
-            **failure_fields(error),
+            **failure_fields(error, self.recording.redaction),
         }
         if self.usage is not None:
-            fields |= self.usage.fields()
+            fields |= self.usage.fields(self.recording.redaction)
         return encode.own_part(fields)
 
     def _externalized(self) -> Externalized:
@@ -256,10 +268,17 @@ class RecordedStep(Place):
             "bodies": given.hashes,
         }
 
-    def _learn_usage(self, result: Any) -> None:
-        found = usage_of(result)
-        if found is not None:
-            # What was told by hand stands above what the response says.
-            if self.usage is not None:
-                found.take(self.usage)
-            self.usage = found
+    def _learn_usage(self, result: Any, items: Items | None) -> None:
+        """Take what the response says, below it the prices, above it what was told by hand."""
+        client = self.recording.client
+        try:
+            streamed = None if items is None else items.streamed
+            found = usage_of(result) if streamed is None else streamed.found
+            if found is not None:
+                if self.usage is not None:
+                    found.take(self.usage)
+                self.usage = found
+            if self.usage is not None and self.usage.cost_usd is None and client.prices is not None:
+                self.usage.cost_usd = cost_of(self.usage, client.prices)
+        except Exception as error:  # noqa: BLE001 - the step is recorded, without its usage
+            guarded(client, f"the usage of {self.key}", error)

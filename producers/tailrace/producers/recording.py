@@ -9,7 +9,8 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from tailrace.producers import encode
-from tailrace.producers.capture import input_digest, json_of
+from tailrace.producers.arguments import escaped
+from tailrace.producers.capture import input_digest, text_of
 from tailrace.producers.digest import with_config
 from tailrace.producers.failure import failure_fields, outcome
 from tailrace.producers.keys import Branch
@@ -17,7 +18,7 @@ from tailrace.producers.outlet import Lane
 from tailrace.producers.place import Place
 from tailrace.producers.run import Run
 from tailrace.schemas.ids import new_id
-from tailrace.schemas.payloads import Externalized, externalize_parts, outline
+from tailrace.schemas.payloads import Externalized, escape, externalize_parts, outline
 from tailrace.schemas.topics import RUNS, STEPS
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Recording:
     ) -> None:
         """Take up a run: a child of `parent`, or of the offer it claims, or a root run."""
         self.client = client
+        self.redaction = client.redaction
         self.definition = definition
         self.lock = threading.Lock()
         self.run_id = new_id()
@@ -120,15 +122,21 @@ class Recording:
             "environment": self.client.environment,
             "control_offset": route.control_offset,
             "routing_key": options.routing_hash(self.trace_id),
-            "tenant": options.tenant,
-            "session": options.session,
-            "tags": options.tags,
+            "tenant": self._shown("tenant", options.tenant),
+            "session": self._shown("session", options.session),
+            "tags": [self._shown("tags", tag) for tag in options.tags],
             "attempt": options.attempt,
         }
 
+    def _shown(self, name: str, text: str) -> str:
+        return text if self.redaction is None else self.redaction.text(name, text)
+
     def start(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Record that the run began, and what it was given."""
-        parts = self.definition.parameters.record(args, kwargs)
+        parts = self.definition.parameters.capture(args, kwargs)
+        if self.redaction is not None:
+            parts = self.redaction.parts(parts)
+        parts = escaped(parts)
         given = externalize_parts(parts, self.client.chain)
         self._started_us = time.time_ns() // 1000
         self._began_ns = time.perf_counter_ns()
@@ -156,7 +164,7 @@ class Recording:
         """Record that the run ended: its last event, sent when all before it is acknowledged."""
         duration_us = (time.perf_counter_ns() - self._began_ns) // 1000
         if items is not None:
-            returned = items.externalized()
+            returned = items.externalized(self.redaction)
         else:
             returned = Externalized(b"") if error is not None else self.output(result)
         fields: dict[str, Any] = {
@@ -169,7 +177,7 @@ class Recording:
             "bodies": (*self._input["bodies"], *returned.hashes),
             "config_keys": list(self.config_read),
             "definition_digest": with_config(self.definition.digest, self.config_read),
-            **failure_fields(error),
+            **failure_fields(error, self.redaction),
         }
         self.post_bodies(returned)
         with self.lock:
@@ -190,7 +198,10 @@ class Recording:
 
     def output(self, value: Any) -> Externalized:
         """Return what was given back, large parts as bodies."""
-        text, bodies = outline(json_of(value))
+        raw = text_of(value)
+        if self.redaction is not None:
+            raw = self.redaction.json("output", raw)
+        text, bodies = outline(escape(raw))
         return Externalized(text, bodies)
 
     def post_bodies(self, externalized: Externalized) -> None:
@@ -286,6 +297,6 @@ class Recording:
 
         A child run's caller waits for nothing: the root waits for the whole execution.
         """
-        if self.root is not self:
+        if self.root is not self or self.client.durability == "async":
             return []
         return [future for future in (self.lane.done, *self.descendants) if not future.done()]

@@ -149,7 +149,7 @@ def _generator_step(function: Callable[..., Any], definition: StepDefinition) ->
         begun = None if place is None else _begin(definition, place, args, kwargs)
         if begun is None:
             return (yield from plain(*args, **kwargs))
-        items = Items()
+        items = begun.items()
         try:
             returned = yield from within(begun.place, plain(*args, **kwargs), items)
         except GeneratorExit:
@@ -173,7 +173,7 @@ def _async_generator_step(
         begun = None if outer is None else _begin(definition, outer, args, kwargs)
         place = None if begun is None else begun.place
         stream: AsyncGenerator[Any, Any] = function(*args, **kwargs)
-        items = Items()
+        items = Items() if begun is None else begun.items()
         request = stream.asend(None)
         try:
             while True:
