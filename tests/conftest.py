@@ -16,10 +16,20 @@ from support.stack import address_of, query, running_clickhouse, running_kafka
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores interrupts, and so would every program that a test starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def spool_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where clients of the tests spool: nothing of a test may be left for the user's agents."""
+    folder = tmp_path_factory.mktemp("spool")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TAILRACE_SPOOL", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -199,9 +199,9 @@ def test_a_large_value_lies_in_bodies_once_and_reads_back(kafka: str, topic_pref
         assert resolve(event["input"], bodies) == {"text": large}
 
 
-def test_an_unreachable_broker_is_one_clear_sentence_at_open(tmp_path: Path) -> None:
+def test_a_broker_that_is_required_and_away_is_one_clear_sentence_at_open(tmp_path: Path) -> None:
     with pytest.raises(KafkaUnreachableError, match=r"Kafka at 127\.0\.0\.1:1 cannot be used"):
-        Tailrace("127.0.0.1:1", prefix=f"{tmp_path.name}.").open()
+        Tailrace("127.0.0.1:1", prefix=f"{tmp_path.name}.", require_kafka=True).open()
 
 
 HUNG = """

@@ -13,6 +13,7 @@ PUBLIC: dict[str, set[str]] = {
     "tailrace.producers": {
         "BrokenRunError",
         "Config",
+        "JournalFullError",
         "JournalWriter",
         "KafkaUnreachableError",
         "NoPointerError",

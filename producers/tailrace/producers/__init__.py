@@ -8,13 +8,14 @@ from tailrace.producers.kinds import UnsupportedFunctionError
 from tailrace.producers.options import RunOptionsError, run_options
 from tailrace.producers.propagation import extract, inject
 from tailrace.producers.run import Config, NoRunError, Run, current_run
-from tailrace.producers.sender import KafkaUnreachableError
+from tailrace.producers.sender import JournalFullError, KafkaUnreachableError
 from tailrace.producers.step import step
 from tailrace.producers.writer import BrokenRunError, JournalWriter, NotAcknowledgedError
 
 __all__ = [
     "BrokenRunError",
     "Config",
+    "JournalFullError",
     "JournalWriter",
     "KafkaUnreachableError",
     "NoPointerError",

@@ -8,31 +8,35 @@ import logging
 import sys
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tailrace.producers import threads
 from tailrace.producers.control import DEV
 from tailrace.producers.guard import guarded
 from tailrace.producers.redaction import Redaction
 from tailrace.producers.route import DevRoutes
-from tailrace.producers.sender import KafkaSender
+from tailrace.producers.sender import JournalFullError, KafkaSender
+from tailrace.producers.shutdown import say_what_is_left, watch_sigterm
+from tailrace.producers.spool import MAX_BYTES, Spool, spool_root
+from tailrace.producers.stats import Stats
 from tailrace.producers.writer import JournalWriter
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.payloads import ListChain
 from tailrace.schemas.schema_log import log_record
-from tailrace.schemas.topics import SCHEMAS
+from tailrace.schemas.topics import SCHEMAS, topic_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
+    from tailrace.producers.durability import Durability
     from tailrace.producers.outlet import Outlet
     from tailrace.producers.prices import Prices
     from tailrace.producers.recording import Recording
     from tailrace.producers.redaction import Rule
+    from tailrace.producers.sender import WhenFull
 
 _log = logging.getLogger("tailrace.producers")
 
@@ -44,33 +48,11 @@ _PARENTS: list[object] = []
 """In a forked child: what is its parent's and must not be touched, not even by being collected."""
 
 _REOPEN_AFTER_S = 30.0
+_ROUTE_WAIT_S = 5.0
 
 
 class NoPointerError(TailraceError):
     """The environment has no pointer that could route runs."""
-
-
-@dataclass(slots=True)
-class Stats:
-    """What did not go as it should, counted since the client was made."""
-
-    defects: int = 0
-    """Calls that the recorder failed to record; the first is in the log with its stack."""
-
-    late: int = 0
-    """Steps that began or ended after their run had ended."""
-
-    unacknowledged: int = 0
-    """Runs whose caller got its value before their last event was acknowledged."""
-
-    shed: int = 0
-    """Records given up because the buffer stayed full; known when the client is closed."""
-
-    withheld: int = 0
-    """Values that are not recorded because a rule of `redact` raised on them."""
-
-    unsent: int = 0
-    """Records that were not acknowledged when the client closed."""
 
 
 class Tailrace:
@@ -85,6 +67,14 @@ class Tailrace:
         environment: str = DEV,
         prefix: str | None = None,
         *,
+        durability: Durability = "run",
+        require_kafka: bool = False,
+        when_full: WhenFull = "block",
+        spool: str | None = None,
+        spool_bytes: int = MAX_BYTES,
+        spool_after_s: float = 1.0,
+        max_buffer_bytes: int = 64 * 1024 * 1024,
+        handle_sigterm: bool = True,
         step_started_after_s: float = 1.0,
         open_timeout_s: float = 10.0,
         ack_timeout_s: float = 30.0,
@@ -100,9 +90,20 @@ class Tailrace:
             kafka: bootstrap servers; see `tailrace.schemas.endpoints.kafka_options` when None.
             environment: whose pointer routes new runs; in `dev` the loaded code registers itself.
             prefix: the topics' prefix; `TAILRACE_PREFIX` when None.
+            durability: what a call waits for before it returns; see `Durability`.
+            require_kafka: whether `open` fails where no broker answers; else records are kept, and
+                the client connects as soon as one does.
+            when_full: what to do when memory and spool are full; see `WhenFull`.
+            spool: the folder in which records wait that Kafka does not take; `TAILRACE_SPOOL`,
+                else a folder of the user's, when None.
+            spool_bytes: how large the spools of this cluster and prefix may grow on this host; 0
+                for no spool.
+            spool_after_s: how long nothing may be acknowledged before the spool is used.
+            max_buffer_bytes: how much may be in memory, neither acknowledged nor in the spool.
+            handle_sigterm: whether SIGTERM sends what is left before it takes its usual course.
             step_started_after_s: a step that runs longer is announced by an event of its own, so
                 that a hung or killed one is seen; 0 announces every step.
-            open_timeout_s: how long opening may take.
+            open_timeout_s: how long opening may take; after that it goes on in the background.
             ack_timeout_s: how long a run's caller waits for its acknowledgement.
             open_steps_wait_s: how long a run waits for steps still open when its component returns.
             close_timeout_s: how long closing may take to send what is left.
@@ -121,6 +122,14 @@ class Tailrace:
                 "pointers is not available yet: use environment 'dev'"
             )
         self.environment = environment
+        self.durability: Durability = durability
+        self.when_full: WhenFull = when_full
+        self._require_kafka = require_kafka
+        self._spool = spool
+        self._spool_bytes = spool_bytes
+        self._spool_after_s = spool_after_s
+        self._max_buffer_bytes = max_buffer_bytes
+        self.handle_sigterm = handle_sigterm
         self.step_started_after_s = step_started_after_s
         self.ack_timeout_s = ack_timeout_s
         self.open_steps_wait_s = open_steps_wait_s
@@ -159,27 +168,75 @@ class Tailrace:
         return self._routes
 
     def open(self) -> None:
-        """Connect, and record from now on. Blocks until connected.
+        """Connect, and record from now on. Blocks until connected, `open_timeout_s` at most.
 
         Raises:
-            KafkaUnreachableError: if Kafka does not answer within `open_timeout_s`.
+            KafkaUnreachableError: if Kafka does not answer in that time and is required.
             NoEndpointError: if no address of Kafka is known.
         """
         self._connect()
         _open.append(self)
         threads.keep_places()
         atexit.register(self.close)
+        if self.handle_sigterm and self.sender is not None:
+            watch_sigterm(self)
 
     def _connect(self) -> None:
         if self._outlet is None:
             options = kafka_options(self._kafka)
-            sender = KafkaSender(options, prefix=self._prefix, on_tick=self.announce_open_steps)
+            sender = KafkaSender(
+                options,
+                prefix=self._prefix,
+                max_buffer_bytes=self._max_buffer_bytes,
+                on_tick=self.announce_open_steps,
+                spool=self._new_spool(options),
+                spool_after_s=self._spool_after_s,
+                when_full=self.when_full,
+                required=self._require_kafka,
+            )
             sender.open(self._open_timeout_s)
             self._outlet = self.sender = sender
             for name in WRITTEN_RECORDS:
                 sender.append(SCHEMAS, *log_record(latest(name)))
         self._routes = DevRoutes(self._outlet)
         self.is_open = True
+
+    def _new_spool(self, options: Mapping[str, Any]) -> Spool | None:
+        if not self._spool_bytes:
+            return None
+        prefix = topic_prefix() if self._prefix is None else self._prefix
+        root = spool_root(self._spool, options["bootstrap_servers"], prefix)
+        return Spool(root, max_bytes=self._spool_bytes)
+
+    @property
+    def route_wait_s(self) -> float:
+        """How long a run's begin may wait for its route: not at all while Kafka is away."""
+        away = self.sender is not None and self.sender.away
+        return 0.0 if away else min(self.ack_timeout_s, _ROUTE_WAIT_S)
+
+    def require_room(self) -> None:
+        """Refuse new work where that is asked for and nothing more can be kept.
+
+        Raises:
+            JournalFullError: with `when_full="raise"`, when memory and spool are full.
+        """
+        if self.sender is not None and self.sender.full:
+            raise JournalFullError(
+                "the journal is full: Kafka takes nothing, and neither memory nor the spool has "
+                "room; this run or step was not begun"
+            )
+
+    def flush(self, timeout_s: float | None = None) -> bool:
+        """Wait until all that was recorded is acknowledged or in the spool; say whether it is.
+
+        Blocks for at most that long, by default `close_timeout_s`.
+        """
+        limit_s = self._close_timeout_s if timeout_s is None else timeout_s
+        if self.sender is None:
+            return True
+        stored = self.sender.flush(limit_s)
+        self.sender.count_into(self.stats)
+        return stored
 
     def usable(self) -> bool:
         """Say whether calls are recorded. In a forked child the first call opens the client anew.
@@ -236,13 +293,8 @@ class Tailrace:
         if self.sender is None:
             return
         self.stats.unsent = self.sender.close(self._close_timeout_s)
-        self.stats.shed = self.sender.shed
-        if self.stats.unsent:
-            _log.error(
-                "tailrace: %d records were not acknowledged within %s s of closing and are lost",
-                self.stats.unsent,
-                self._close_timeout_s,
-            )
+        self.sender.count_into(self.stats)
+        say_what_is_left(self.stats, self._close_timeout_s)
 
     def writer(self) -> JournalWriter:
         """Return the door for runs that happened elsewhere."""

@@ -35,6 +35,7 @@ _TICK_S = 0.25
 _STOP_S = 3.0
 _BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 _CONNECT_S = 20.0
+_POLL_S = 0.02
 _SPOOL_LINGER_S = 0.05
 
 Entry = tuple[Any, ...]
@@ -131,6 +132,17 @@ class Delivery:
             self._settled.clear()
             self._go.set()
             await self._settled.wait()
+
+    async def stored(self, timeout_s: float) -> bool:
+        """Wait until all is acknowledged or in the spool, and spool what is not; say if it is."""
+        until = asyncio.get_running_loop().time() + timeout_s
+        while self.queue or self.ledger.outstanding:
+            if asyncio.get_running_loop().time() > until:
+                self.keep()
+                break
+            self._go.set()
+            await asyncio.sleep(_POLL_S)
+        return not self.queue and not self.ledger.outstanding
 
     def keep(self) -> None:
         """Put on disk what is not acknowledged, as no time is left to send it. Blocks for it."""

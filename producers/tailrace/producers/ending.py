@@ -7,6 +7,7 @@ import concurrent.futures
 import threading
 from typing import TYPE_CHECKING, Any
 
+from tailrace.producers.durability import SENDER_THREAD
 from tailrace.producers.forks import continuation
 from tailrace.producers.guard import guarded
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from tailrace.producers.client import Tailrace
     from tailrace.producers.generators import Items
     from tailrace.producers.recording import Recording
-
-SENDER_THREAD = "tailrace-sender"
-"""What the sender's thread is called."""
 
 
 def end_blocking(

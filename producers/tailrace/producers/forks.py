@@ -9,6 +9,7 @@ called there, or, for steps, a run of the same component that ends with the chil
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import threading
 from typing import TYPE_CHECKING
@@ -82,7 +83,7 @@ def _gone_on(recording: Recording, forked: Forked) -> Recording | None:
         return None
     try:
         definition = recording.definition
-        client.routes.of(definition).result(client.ack_timeout_s)
+        concurrent.futures.wait([client.routes.of(definition)], timeout=client.route_wait_s)
         route = client.routes.now(definition)
         goes_on = Recording(client, definition, route, recording.options, claimed=forked.offer)
         goes_on.start((), {})

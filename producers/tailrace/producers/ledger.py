@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tailrace.producers.encode import body_record
 from tailrace.producers.passage import OnDisk
-from tailrace.schemas.topics import BODIES, RUNS, Topic
+from tailrace.schemas.topics import BODIES, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,19 +30,20 @@ BODY_MEMORY_S = 24 * 3600.0
 SPOOLED = -1
 """The offset of a record that lies in the spool: it has none yet."""
 
-_NO_RECORD: tuple[Topic, bytes] = (RUNS, b"")
-
 
 class Record:
     """One record on its way, and who waits for it."""
 
-    __slots__ = ("body", "disk", "future", "is_last", "key", "lane", "topic", "value")
+    __slots__ = ("body", "disk", "future", "is_last", "key", "lane", "ordinal", "topic", "value")
 
-    def __init__(self, topic: Topic, key: bytes, value: bytes, lane: Lane | None) -> None:
+    def __init__(
+        self, topic: Topic, key: bytes, value: bytes, lane: Lane | None, ordinal: int = 0
+    ) -> None:
         self.topic = topic
         self.key = key
         self.value = value
         self.lane = lane
+        self.ordinal = ordinal
         self.is_last = False
         self.body: BodyState | None = None
         self.future: Future[int] | None = None
@@ -58,7 +59,19 @@ class BodyState:
         self.acknowledged = False
         self.previous = previous
         self.sent_at = sent_at
-        self.waiting: list[Lane] = []
+        self.waiting: list[tuple[Lane, int]] = []
+        """Lanes, and how many records each had posted when it began to wait."""
+
+
+class Barrier:
+    """Somebody who waits until what a lane had posted by then is stored."""
+
+    __slots__ = ("future", "pending", "until")
+
+    def __init__(self, until: int, pending: int, future: Future[int]) -> None:
+        self.until = until
+        self.pending = pending
+        self.future = future
 
 
 class Ledger:
@@ -88,25 +101,15 @@ class Ledger:
                 return None
             value = made
         lane.unacknowledged += 1
-        return self._out(Record(topic, lane.key, value, lane))
+        lane.posted += 1
+        return self._out(Record(topic, lane.key, value, lane, lane.posted))
 
-    def post_awaited(
-        self, lane: Lane, topic: Topic, value: bytes | Draft, future: Future[int]
-    ) -> Record | None:
-        """Do what `post` does, and resolve the future when the record is stored."""
-        record = self.post(lane, topic, value)
-        if record is None:
-            future.set_result(SPOOLED)
-        else:
-            record.future = future
-        return record
-
-    def settle(self, lane: Lane) -> None:
-        """Resolve a lane that has no last record when what it waits for is stored."""
+    def barrier(self, lane: Lane, future: Future[int]) -> None:
+        """Resolve the future when all that the lane has waited for until now is stored."""
         if lane.unacknowledged == 0:
-            lane.done.set_result(lane.lost)
+            future.set_result(lane.lost)
         else:
-            lane.last = _NO_RECORD
+            lane.barriers.append(Barrier(lane.posted, lane.unacknowledged, future))
 
     def append(self, topic: Topic, key: bytes, value: bytes, future: Future[int]) -> Record:
         """Account for a record of no lane."""
@@ -137,7 +140,7 @@ class Ledger:
         state = self._bodies.get(sha256)
         while state is not None:
             if not state.acknowledged:
-                state.waiting.append(lane)
+                state.waiting.append((lane, lane.posted))
                 lane.unacknowledged += 1
             # Once all below it is known to be stored, the link is cut: the walk stays short.
             below = self._bodies.get(state.previous) if state.previous else None
@@ -174,9 +177,7 @@ class Ledger:
             elif record.is_last:
                 lane.done.set_result(lane.lost)
             else:
-                lane.unacknowledged -= 1
-                if lane.unacknowledged == 0 and lane.last is not None:
-                    self._release(lane, lane.last, released)
+                self._arrive(lane, record.ordinal, released)
         return released
 
     def store(self, records: Iterable[Record]) -> list[Record]:
@@ -193,15 +194,28 @@ class Ledger:
     def _acknowledge_body(self, record: Record, released: list[Record]) -> None:
         if record.body is not None:
             record.body.acknowledged = True
-            for lane in record.body.waiting:
-                lane.unacknowledged -= 1
-                if lane.unacknowledged == 0 and lane.last is not None:
-                    self._release(lane, lane.last, released)
+            for lane, ordinal in record.body.waiting:
+                self._arrive(lane, ordinal, released)
             record.body.waiting = []
+
+    def _arrive(self, lane: Lane, ordinal: int, released: list[Record]) -> None:
+        """Count one of the things that a lane waits for as stored."""
+        lane.unacknowledged -= 1
+        if lane.barriers:
+            for barrier in lane.barriers:
+                if ordinal <= barrier.until:
+                    barrier.pending -= 1
+                    if barrier.pending == 0:
+                        barrier.future.set_result(lane.lost)
+            lane.barriers = [each for each in lane.barriers if each.pending]
+        if lane.unacknowledged == 0 and lane.last is not None:
+            self._release(lane, lane.last, released)
 
     def lose(self, record: Record) -> list[Record]:
         """Give a record up that can never be sent; its run shows the gap."""
-        lanes = record.body.waiting if record.body is not None else [record.lane]
+        lanes = [record.lane]
+        if record.body is not None:
+            lanes = [lane for lane, _ in record.body.waiting]
         for lane in lanes:
             if lane is not None:
                 lane.lost += 1
@@ -214,9 +228,6 @@ class Ledger:
 
     def _release(self, lane: Lane, last: tuple[Topic, bytes], released: list[Record]) -> None:
         lane.last = None
-        if last is _NO_RECORD:
-            lane.done.set_result(lane.lost)
-            return
         self.outstanding -= 1
         released.append(self._last(lane, *last))
 

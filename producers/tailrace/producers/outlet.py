@@ -2,7 +2,8 @@
 
 A lane is one run on its way to the log. The promise of every outlet: what is posted on a lane keeps
 its order, and the lane's last record leaves only when all its earlier ones, bodies included, are
-acknowledged. `sender` keeps it towards Kafka; `testing` has an outlet in memory.
+acknowledged, or lie before it in the spool. `sender` keeps it towards Kafka; `testing` has an
+outlet in memory.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from tailrace.producers.ledger import Barrier
     from tailrace.schemas.payloads import Body
     from tailrace.schemas.topics import Topic
 
@@ -29,7 +31,16 @@ class Draft(Protocol):
 class Lane:
     """One run on its way to the log."""
 
-    __slots__ = ("done", "key", "last", "lost", "trace_id", "unacknowledged")
+    __slots__ = (
+        "barriers",
+        "done",
+        "key",
+        "last",
+        "lost",
+        "posted",
+        "trace_id",
+        "unacknowledged",
+    )
 
     def __init__(self, trace_id: str) -> None:
         self.trace_id = trace_id
@@ -40,6 +51,8 @@ class Lane:
         # The rest is the outlet's own thread's.
         self.unacknowledged = 0
         self.lost = 0
+        self.posted = 0
+        self.barriers: list[Barrier] = []
         self.last: tuple[Topic, bytes] | None = None
 
 
@@ -60,6 +73,10 @@ class Outlet(Protocol):
 
     def finish(self, lane: Lane, topic: Topic, value: bytes) -> None:
         """Queue the lane's last record, to be sent when all before it is acknowledged."""
+        ...
+
+    def stored(self, lane: Lane) -> Future[int]:
+        """Tell when what was posted on the lane until now is acknowledged or safely spooled."""
         ...
 
     def append(self, topic: Topic, key: bytes, value: bytes) -> Future[int]:

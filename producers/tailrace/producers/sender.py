@@ -19,17 +19,18 @@ from aiokafka.errors import KafkaError
 
 from tailrace.producers.backlog import Way
 from tailrace.producers.delivery import Delivery
+from tailrace.producers.durability import SENDER_THREAD
 from tailrace.producers.ledger import Ledger
-from tailrace.producers.outlet import Lane
 from tailrace.producers.topic_reader import read_to_end
 from tailrace.schemas.errors import TailraceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from tailrace.producers.delivery import Entry
-    from tailrace.producers.outlet import Draft
+    from tailrace.producers.outlet import Draft, Lane
     from tailrace.producers.spool import Spool
+    from tailrace.producers.stats import Stats
     from tailrace.schemas.payloads import Body
     from tailrace.schemas.topics import Topic
 
@@ -119,7 +120,7 @@ class KafkaSender:
         ready: Future[None] = Future()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._main(ready, timeout_s)),
-            name="tailrace-sender",
+            name=SENDER_THREAD,
             daemon=True,
         )
         self._thread.start()
@@ -142,23 +143,33 @@ class KafkaSender:
         self.kept = delivery.backlog.unsent
         return delivery.ledger.outstanding + len(delivery.queue)
 
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until what is queued is acknowledged or in the spool; say whether it is.
+
+        Blocks for at most that long. What Kafka has not acknowledged by then goes to the spool.
+        """
+        delivery, loop = self.delivery, self.loop
+        if delivery is None or loop is None or self._thread is None or not self._thread.is_alive():
+            return True
+        stored = asyncio.run_coroutine_threadsafe(delivery.stored(timeout_s), loop)
+        try:
+            return stored.result(timeout_s + _GRACE_S)
+        except TimeoutError:
+            return False
+
+    def count_into(self, stats: Stats) -> None:
+        """Write down what was counted until now."""
+        stats.shed, stats.left, stats.restarts = self.shed, self.kept, self.restarts
+        if self.delivery is not None:
+            backlog = self.delivery.backlog
+            stats.spooled = backlog.spooled
+            stats.taken_over = backlog.taken_over
+            stats.corrupt = backlog.corrupt
+            stats.too_large = self.delivery.too_large
+
     def post(self, lane: Lane, topic: Topic, value: bytes | Draft) -> None:
         """Queue one record under the lane's key."""
         self._put((Ledger.post, lane, topic, value))
-
-    def post_awaited(
-        self, lane: Lane, topic: Topic, value: bytes, bodies: Sequence[str]
-    ) -> list[Future[int]]:
-        """Queue one record; the futures tell when it and the bodies it names are stored."""
-        stored: Future[int] = Future()
-        self._put((Ledger.post_awaited, lane, topic, value, stored), urgent=True)
-        if not bodies:
-            return [stored]
-        named = Lane(lane.trace_id)
-        for sha256 in bodies:
-            self._put((Ledger.await_body, named, sha256))
-        self._put((Ledger.settle, named), urgent=True)
-        return [stored, named.done]
 
     def post_body(self, lane: Lane, body: Body) -> None:
         """Queue a body unless it was sent already; the lane waits for it either way."""
@@ -171,6 +182,12 @@ class KafkaSender:
     def finish(self, lane: Lane, topic: Topic, value: bytes) -> None:
         """Queue the lane's last record, to be sent when all before it is acknowledged."""
         self._put((Ledger.finish, lane, topic, value), urgent=True)
+
+    def stored(self, lane: Lane) -> Future[int]:
+        """Tell when what was posted on the lane until now is acknowledged or safely spooled."""
+        future: Future[int] = Future()
+        self._put((Ledger.barrier, lane, future), urgent=True)
+        return future
 
     def append(self, topic: Topic, key: bytes, value: bytes) -> Future[int]:
         """Queue a record of no lane; the future gives its offset once it is acknowledged."""

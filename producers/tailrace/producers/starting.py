@@ -27,14 +27,20 @@ if TYPE_CHECKING:
 def begin_blocking(
     definition: ComponentDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Recording | None:
-    """Begin to record a run; None when no client is open, or recording failed."""
+    """Begin to record a run; None when no client is open, or recording failed.
+
+    Raises:
+        JournalFullError: where nothing more can be kept and the client is to refuse work then.
+    """
     client = open_client()
     if client is None or not client.usable():
         return None
+    if client.when_full == "raise":
+        client.require_room()
     try:
         future = client.routes.of(definition)
         if not future.done():
-            concurrent.futures.wait([future], timeout=client.ack_timeout_s)
+            concurrent.futures.wait([future], timeout=client.route_wait_s)
         return _started(client, definition, client.routes.now(definition), args, kwargs)
     except Exception as error:  # noqa: BLE001 - recording never breaks the agent
         guarded(client, definition.name, error)
@@ -48,10 +54,12 @@ async def begin(
     client = open_client()
     if client is None or not (client.is_open or await asyncio.to_thread(client.usable)):
         return None
+    if client.when_full == "raise":
+        client.require_room()
     try:
         future = client.routes.of(definition)
         if not future.done():
-            await asyncio.wait([asyncio.wrap_future(future)], timeout=client.ack_timeout_s)
+            await asyncio.wait([asyncio.wrap_future(future)], timeout=client.route_wait_s)
         return _started(client, definition, client.routes.now(definition), args, kwargs)
     except Exception as error:  # noqa: BLE001 - recording never breaks the agent
         guarded(client, definition.name, error)

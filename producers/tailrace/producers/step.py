@@ -6,6 +6,8 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
+from tailrace.producers import durability
+from tailrace.producers.block import Recorder, StepBlock
 from tailrace.producers.definition import StepDefinition
 from tailrace.producers.forks import place_here
 from tailrace.producers.generators import Items, resumed, within
@@ -39,8 +41,21 @@ def step(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
+@overload
 def step(
-    function: Callable[..., Any] | None = None,
+    name: str,
+    /,
+    *,
+    kind: str = ...,
+    effect: Effect | None = ...,
+    key: str | None = ...,
+    version: str = ...,
+    input: Mapping[str, Any] | None = ...,
+) -> StepBlock: ...
+
+
+def step(
+    target: Callable[..., Any] | str | None = None,
     /,
     *,
     name: str = "",
@@ -48,6 +63,7 @@ def step(
     effect: Effect | None = None,
     key: str | Callable[..., str] | None = None,
     version: str = "",
+    input: Mapping[str, Any] | None = None,  # noqa: A002 - the word of the events
 ) -> Any:
     """Record each call of a function as a step of the run it is called in.
 
@@ -55,11 +71,15 @@ def step(
     when its first item is asked for and ends when it is exhausted or closed; what it yielded is its
     output.
 
+    With a name first it is a context manager of either sort, for code that is no function:
+    `with step("rerank", input={"query": query}) as block:`, which records what is set as
+    `block.output`. A replay serves the steps in a block, never the block.
+
     Outside of a recorded run the function is simply called. Recording never raises into the agent
     and never changes a value; what the function raises is recorded and raised on.
 
     Args:
-        function: when used bare, as `@step`.
+        target: the function when used bare, as `@step`; a block's name.
         name: the step's name; the function's own by default.
         kind: `llm`, `tool`, `retrieval` or a word of your own. An `llm` step's list of messages is
             recorded as a chain, and its usage is read from what it returns.
@@ -68,6 +88,7 @@ def step(
         key: what tells siblings of the same name apart when they run at once in threads of your
             own: a text, or a function of the same arguments.
         version: a part of the definition's digest, to be raised when behaviour changes elsewhere.
+        input: a block's input by name.
 
     Raises:
         UnsupportedFunctionError: for what is no function.
@@ -91,7 +112,11 @@ def step(
             return _async_generator_step(decorated, definition)
         return _sync_step(decorated, definition)
 
-    return decorate if function is None else decorate(function)
+    if isinstance(target, str):
+        name = target
+        label = (name, kind, effect, key if isinstance(key, str) else "", version)
+        return StepBlock(label, input, Recorder(_begin, _complete, _fail), decorate)
+    return decorate if target is None else decorate(target)
 
 
 def _sync_step(function: Callable[..., Any], definition: StepDefinition) -> Callable[..., Any]:
@@ -108,10 +133,13 @@ def _sync_step(function: Callable[..., Any], definition: StepDefinition) -> Call
             result = function(*args, **kwargs)
         except BaseException as error:
             _fail(begun, error)
+            durability.wait_blocking(begun, error)
             raise
         finally:
             PLACE.reset(token)
         _complete(begun, result)
+        if begun.recording.client.durability == "step":
+            durability.wait_blocking(begun)
         return result
 
     return recorded
@@ -131,10 +159,13 @@ def _async_step(function: Callable[..., Any], definition: StepDefinition) -> Cal
             result = await function(*args, **kwargs)
         except BaseException as error:
             _fail(begun, error)
+            await durability.wait(begun, error)
             raise
         finally:
             PLACE.reset(token)
         _complete(begun, result)
+        if begun.recording.client.durability == "step":
+            await durability.wait(begun)
         return result
 
     return recorded
@@ -157,8 +188,10 @@ def _generator_step(function: Callable[..., Any], definition: StepDefinition) ->
             raise
         except BaseException as error:
             _fail(begun, error, items)
+            durability.wait_blocking(begun, error)
             raise
         _complete(begun, None, items)
+        durability.wait_blocking(begun)
         return returned
 
     return recorded
@@ -191,8 +224,10 @@ def _async_generator_step(
             _complete(begun, None, items)
             if isinstance(end, GeneratorExit):
                 raise
+            await durability.wait(begun)
         except BaseException as error:
             _fail(begun, error, items)
+            await durability.wait(begun, error)
             raise
 
     return recorded
@@ -201,6 +236,8 @@ def _async_generator_step(
 def _begin(
     definition: StepDefinition, place: Place, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> RecordedStep | None:
+    if place.recording.client.when_full == "raise":
+        place.recording.client.require_room()
     try:
         recording = place.recording
         if recording.ended or not recording.client.is_open:

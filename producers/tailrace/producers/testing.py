@@ -86,6 +86,13 @@ class Journal:
         with self._lock:
             self._acknowledge(self._ledger.finish(lane, topic, value))
 
+    def stored(self, lane: Lane) -> Future[int]:
+        """See `Outlet`."""
+        future: Future[int] = Future()
+        with self._lock:
+            self._ledger.barrier(lane, future)
+        return future
+
     def append(self, topic: Topic, key: bytes, value: bytes) -> Future[int]:
         """See `Outlet`."""
         future: Future[int] = Future()

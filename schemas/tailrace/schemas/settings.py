@@ -62,6 +62,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Where downloads are kept, shared between projects; `XDG_CACHE_HOME` is followed.",
     ),
     Setting(
+        "TAILRACE_SPOOL",
+        "~/.local/state/tailrace/spool",
+        "Where agents keep events that Kafka does not take for now, a folder for each cluster and "
+        "prefix; `XDG_STATE_HOME` is followed.",
+    ),
+    Setting(
         "TAILRACE_GATEWAY_PASSWORD",
         "none",
         "The password that the local stack's ClickHouse asks for; needed where it listens on "
