@@ -93,30 +93,25 @@ def step(
     Raises:
         UnsupportedFunctionError: for what is no function.
     """
-
-    def decorate(decorated: Callable[..., Any]) -> Callable[..., Any]:
-        require_function(decorated, "step")
-        definition = StepDefinition(
-            decorated,
-            name=name or decorated.__name__,
-            kind=kind,
-            effect=effect,
-            key=key,
-            version=version,
-        )
-        if inspect.iscoroutinefunction(decorated):
-            return _async_step(decorated, definition)
-        if inspect.isgeneratorfunction(decorated):
-            return _generator_step(decorated, definition)
-        if inspect.isasyncgenfunction(decorated):
-            return _async_generator_step(decorated, definition)
-        return _sync_step(decorated, definition)
-
+    options = {"kind": kind, "effect": effect, "key": key, "version": version}
     if isinstance(target, str):
-        name = target
-        label = (name, kind, effect, key if isinstance(key, str) else "", version)
+        label = (target, kind, effect, key if isinstance(key, str) else "", version)
+        decorate = functools.partial(_decorated, name=target, **options)
         return StepBlock(label, input, Recorder(_begin, _complete, _fail), decorate)
+    decorate = functools.partial(_decorated, name=name, **options)
     return decorate if target is None else decorate(target)
+
+
+def _decorated(function: Callable[..., Any], *, name: str, **options: Any) -> Callable[..., Any]:
+    require_function(function, "step")
+    definition = StepDefinition(function, name=name or function.__name__, **options)
+    if inspect.iscoroutinefunction(function):
+        return _async_step(function, definition)
+    if inspect.isgeneratorfunction(function):
+        return _generator_step(function, definition)
+    if inspect.isasyncgenfunction(function):
+        return _async_generator_step(function, definition)
+    return _sync_step(function, definition)
 
 
 def _sync_step(function: Callable[..., Any], definition: StepDefinition) -> Callable[..., Any]:
