@@ -8,6 +8,7 @@ from typing import Any, cast
 
 Fields = dict[str, Any]
 _MAX_DEPTH = 16
+_MAX_DIGITS = 10
 
 
 def nested(attributes: Mapping[str, Any], prefix: str) -> list[Any]:
@@ -38,7 +39,7 @@ def _lists(tree: Fields) -> Any:
     if set(tree) == {""}:
         return tree[""]
     inner = {key: _lists(cast("Fields", item)) for key, item in tree.items() if key}
-    if inner and all(key.isdecimal() for key in inner):
+    if inner and all(key.isdecimal() and len(key) < _MAX_DIGITS for key in inner):
         return [inner[key] for key in sorted(inner, key=int)]
     return inner
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers.capture import input_digest, json_of
-from tailrace.producers.otel.content import MESSAGES, given, returned
-from tailrace.producers.otel.model_use import first_item_us, model_use
-from tailrace.producers.otel.nested import items_of
 from tailrace.producers.otel.options import NOT_REPLAYABLE
-from tailrace.producers.otel.outcome import error_fields, outcome
-from tailrace.producers.otel.remaining import remaining
-from tailrace.producers.otel.role import AGENT, Role, role_of
+from tailrace.producers.otel.outcome import outcome
+from tailrace.producers.otel.reading import Reading, read
+from tailrace.producers.otel.role import AGENT, role_of
 from tailrace.schemas.events import (
     RunCancelled,
     RunCompleted,
@@ -25,17 +21,16 @@ from tailrace.schemas.events import (
     StepCompleted,
     StepFailed,
 )
-from tailrace.schemas.payloads import Externalized, externalize_parts, outline
 
 if TYPE_CHECKING:
     from tailrace.producers.otel.span import SpanData
     from tailrace.producers.usage import Usage
     from tailrace.schemas.events import Event
-    from tailrace.schemas.payloads import ListChain
+    from tailrace.schemas.payloads import Externalized, ListChain
 
 _RUN_ENDS = {"completed": RunCompleted, "failed": RunFailed, "cancelled": RunCancelled}
 _STEP_ENDS = {"completed": StepCompleted, "failed": StepFailed, "cancelled": StepCancelled}
-_Parts = dict[str, bytes | list[bytes]]
+_MAX_NS = 250_000_000_000 * 10**9  # the year 9892
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -88,38 +83,34 @@ class RunState:
     """A label of steps that ran at once, so that their keys are chance."""
 
     def start(self, span: SpanData) -> Outgoing:
-        """Return the run's first event."""
-        parts, payload = self._given(span, AGENT)
-        event = RunStarted(
-            run=self.run,
-            seq=self._next(),
-            ts=_time(span.start_ns),
-            name=self.run.component,
-            input_digest=input_digest(parts) if parts else "",
-            started_at=_time(span.start_ns),
-            input=payload.text if parts else None,
-            bodies=payload.hashes,
-            attributes=self._about(span),
+        """Return the run's first event: what the span told at its start, and nothing of its end."""
+        found = self._read(replace(span, end_ns=0), AGENT)
+        return self._number(
+            RunStarted(
+                run=self.run,
+                seq=self.seq,
+                ts=_time(span.start_ns),
+                name=self.run.component,
+                started_at=_time(span.start_ns),
+                attributes=self._about(span),
+                **found.given,
+            ),
+            found,
         )
-        return Outgoing(event, (payload,))
 
     def step(self, span: SpanData, place: StepPlace) -> Outgoing:
         """Return the event of a step that has ended."""
-        role = _late(role_of(span.attributes))
+        role = role_of(span.attributes)
         how = outcome(span)
-        parts, payload = self._given(span, role.kind)
-        answer, output = _returned(span, role.kind)
-        use = model_use(span, role.kind)
-        self._count(how, None if place.in_model_call else use)
+        found = self._read(span, role.kind)
+        self._count(how, None if place.in_model_call else found.use)
         self.last_end_ns = max(self.last_end_ns, span.end_ns)
-        if span.dropped:
-            self.gap("attributes or events dropped by the SDK's limits", span.dropped)
-        attributes = remaining(span)
+        attributes = found.attributes or {}
         if span.name != place.name:
             attributes["otel.name"] = span.name
         event = _STEP_ENDS[how](
             run=self.run,
-            seq=self._next(),
+            seq=self.seq,
             ts=_time(span.end_ns),
             step_id=span.span_id,
             parent_step_id=place.parent_step_id,
@@ -127,53 +118,42 @@ class RunState:
             name=place.name,
             step_kind=role.kind,
             effect=role.effect,
-            input_digest=input_digest(parts) if parts else "",
             started_at=_time(span.start_ns),
             duration_us=_took_us(span),
-            first_item_us=first_item_us(span),
-            input=payload.text if parts else None,
-            output=answer,
-            bodies=(*payload.hashes, *output.hashes),
             attributes=attributes,
-            **({} if use is None else use.fields()),
-            **error_fields(span),
+            **found.given,
+            **found.ended,
+            **({} if found.use is None else found.use.fields()),
         )
-        return Outgoing(event, (payload, output))
+        return self._number(event, found)
 
     def finish(self) -> Outgoing:
         """Return the run's last event; its root span has ended."""
         span = self.ended
         assert span is not None, "a run ends after its root span"
         self.finished, self.ended = True, None
-        parts, payload = self._given(span, AGENT)
-        answer, output = _returned(span, AGENT)
-        if span.dropped:
-            self.gap("attributes or events dropped by the SDK's limits", span.dropped)
-        attributes = remaining(span) | self._about(span)
+        found = self._read(span, AGENT)
+        attributes = (found.attributes or {}) | self._about(span)
         if self.gaps:
             attributes["otel.gaps"] = "; ".join(f"{n} {what}" for what, n in self.gaps.items())
-        seq = self._next()
         event = _RUN_ENDS[outcome(span)](
             run=self.run,
-            seq=seq,
+            seq=self.seq,
             ts=_time(max(span.end_ns, self.last_end_ns)),
             name=self.run.component,
-            input_digest=input_digest(parts) if parts else "",
             started_at=_time(span.start_ns),
             duration_us=_took_us(span),
-            input=payload.text if parts else None,
-            output=answer,
-            bodies=(*payload.hashes, *output.hashes),
-            last_seq=seq,
+            last_seq=self.seq,
             children=tuple(self.children),
             not_replayable=self._not_replayable(),
             run_steps=self.steps,
             run_errors=self.errors,
             attributes=attributes,
+            **found.given,
+            **found.ended,
             **{f"run_{name}": value for name, value in self.used.items()},
-            **error_fields(span),
         )
-        return Outgoing(event, (payload, output))
+        return self._number(event, found)
 
     def gap(self, what: str, count: int = 1) -> None:
         """Note that something of the run is missing."""
@@ -186,14 +166,18 @@ class RunState:
             reasons.append(f"two steps {self.by_chance} ran at once, so that their keys are chance")
         return "; ".join(reasons)
 
-    def _given(self, span: SpanData, kind: str) -> tuple[_Parts, Externalized]:
-        parts: _Parts = {
-            name: [json_of(item) for item in items_of(part)]
-            if name == MESSAGES and isinstance(part, list)
-            else json_of(part)
-            for name, part in given(span, kind).items()
-        }
-        return parts, externalize_parts(parts, self.chain) if parts else _NOTHING
+    def _read(self, span: SpanData, kind: str) -> Reading:
+        found = read(span, kind, self.chain)
+        if found.defect:
+            self.gap("spans that could not be read")
+        if span.dropped and span.end_ns:
+            self.gap("attributes or events dropped by the SDK's limits", span.dropped)
+        return found
+
+    def _number(self, event: Event, found: Reading) -> Outgoing:
+        """Count an event that could be made: only then its number is used up."""
+        self.seq += 1
+        return Outgoing(event, found.payloads)
 
     def _count(self, how: str, use: Usage | None) -> None:
         self.steps += 1
@@ -215,30 +199,11 @@ class RunState:
         }
         return {key: value for key, value in about.items() if value}
 
-    def _next(self) -> int:
-        self.seq += 1
-        return self.seq - 1
-
-
-_NOTHING = Externalized(b"")
-
-
-def _returned(span: SpanData, kind: str) -> tuple[str | None, Externalized]:
-    value = returned(span, kind)
-    if value is None:
-        return None, _NOTHING
-    output = Externalized(*outline(json_of(value)))
-    return output.text, output
-
-
-def _late(role: Role) -> Role:
-    """Return the role of a span that is a step, whatever it came to say of itself."""
-    return Role(role.kind, is_ai=role.is_ai)
-
 
 def _took_us(span: SpanData) -> int:
     return max(0, (span.end_ns - span.start_ns) // 1000)
 
 
 def _time(time_ns: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=time_ns // 1000)
+    """Return a time; that of the epoch for one that no calendar has."""
+    return _EPOCH + timedelta(microseconds=time_ns // 1000 if 0 <= time_ns < _MAX_NS else 0)
