@@ -290,3 +290,11 @@ def test_what_is_no_text_stays_a_part_and_reasoning_is_named() -> None:
         {"type": "text", "text": "Yes."},
         {"type": "uri", "uri": "https://example.org/a.png"},
     ]
+
+
+def test_a_text_that_looks_like_json_is_what_somebody_said() -> None:
+    sample = span({"gen_ai.prompt.0.role": "user", "gen_ai.prompt.0.content": '[{"a": 1}]'})
+    assert told(sample) == [{"role": "user", "content": '[{"a": 1}]'}]
+    parts = '[{"type": "text", "text": "Where?"}]'
+    sample = span({"gen_ai.prompt.0.role": "user", "gen_ai.prompt.0.content": parts})
+    assert told(sample) == [{"role": "user", "content": "Where?"}]
