@@ -65,8 +65,11 @@ def _parts(told: Fields) -> Iterable[Any]:
     if told.get("contents"):
         return [_unwrapped(item) for item in items_of(told["contents"])]
     content = told.get("content")
-    if isinstance(content, str) and content[:2] in {"[{", "[]"}:
-        content = value_of(content)
+    if isinstance(content, str) and content.startswith("[{"):
+        # Traceloop once wrote typed parts as JSON; any other text is what somebody said.
+        read = items_of(value_of(content))
+        if read and all("type" in fields_of(part) for part in read):
+            return read
     if isinstance(content, list):
         return cast("list[Any]", content)
     if isinstance(content, dict) and "type" not in content:
