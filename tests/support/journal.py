@@ -54,8 +54,8 @@ def read_records(bootstrap: str, prefix: str, *topics: Topic) -> list[dict[str, 
 
 
 def read_events(bootstrap: str, prefix: str) -> list[dict[str, Any]]:
-    """Return every event as a wide record, sorted by run and seq."""
-    events = read_records(bootstrap, prefix, RUNS, STEPS)
+    """Return every event as a wide record, sorted by run and seq; heartbeats are left out."""
+    events = [each for each in read_records(bootstrap, prefix, RUNS, STEPS) if "seq" in each]
     return sorted(events, key=lambda event: (event["run_id"], event["seq"]))
 
 

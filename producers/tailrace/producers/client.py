@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tailrace.producers import threads
 from tailrace.producers.control import DEV
 from tailrace.producers.guard import guarded
+from tailrace.producers.heartbeats import Heartbeats
 from tailrace.producers.redaction import Redaction
 from tailrace.producers.route import DevRoutes
 from tailrace.producers.sender import JournalFullError, KafkaSender
@@ -40,7 +41,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("tailrace.producers")
 
-WRITTEN_RECORDS = ("journal_event", "body", "deployment_registered", "pointer_moved", "score")
+WRITTEN_RECORDS = (
+    "journal_event",
+    "heartbeat",
+    "body",
+    "deployment_registered",
+    "pointer_moved",
+    "score",
+)
 """The records whose schemas a client publishes when it opens."""
 
 _open: list[Tailrace] = []
@@ -76,6 +84,7 @@ class Tailrace:
         max_buffer_bytes: int = 64 * 1024 * 1024,
         handle_sigterm: bool = True,
         step_started_after_s: float = 1.0,
+        heartbeat_s: float = 10.0,
         open_timeout_s: float = 10.0,
         ack_timeout_s: float = 30.0,
         open_steps_wait_s: float = 30.0,
@@ -103,6 +112,8 @@ class Tailrace:
             handle_sigterm: whether SIGTERM sends what is left before it takes its usual course.
             step_started_after_s: a step that runs longer is announced by an event of its own, so
                 that a hung or killed one is seen; 0 announces every step.
+            heartbeat_s: how long a run is in progress before it gives a sign of life that names its
+                open steps, and how often it does from then on; 0 for none.
             open_timeout_s: how long opening may take; after that it goes on in the background.
             ack_timeout_s: how long a run's caller waits for its acknowledgement.
             open_steps_wait_s: how long a run waits for steps still open when its component returns.
@@ -131,6 +142,7 @@ class Tailrace:
         self._max_buffer_bytes = max_buffer_bytes
         self.handle_sigterm = handle_sigterm
         self.step_started_after_s = step_started_after_s
+        self._heartbeats = Heartbeats(heartbeat_s)
         self.ack_timeout_s = ack_timeout_s
         self.open_steps_wait_s = open_steps_wait_s
         self.chain = ListChain()
@@ -188,7 +200,7 @@ class Tailrace:
                 options,
                 prefix=self._prefix,
                 max_buffer_bytes=self._max_buffer_bytes,
-                on_tick=self.announce_open_steps,
+                on_tick=self._tick,
                 spool=self._new_spool(options),
                 spool_after_s=self._spool_after_s,
                 when_full=self.when_full,
@@ -299,6 +311,20 @@ class Tailrace:
     def writer(self) -> JournalWriter:
         """Return the door for runs that happened elsewhere."""
         return JournalWriter(self.outlet, timeout_s=self.ack_timeout_s)
+
+    def _tick(self) -> None:
+        # On the sender's thread, which must not wait for room that only it can make.
+        if self.sender is None or self.sender.full:
+            return
+        self.announce_open_steps()
+        if not self.sender.away:
+            self.give_signs_of_life()
+
+    def give_signs_of_life(self) -> None:
+        """Send the heartbeats that are due; the sender's thread calls it."""
+        if self._outlet is not None:
+            runs = list(self.recordings.values())
+            self._heartbeats.send(runs, self._outlet, time.perf_counter())
 
     def announce_open_steps(self) -> None:
         """Announce the steps that have been running for long; the sender's thread calls it."""

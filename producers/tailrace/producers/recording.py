@@ -86,7 +86,10 @@ class Recording:
         """On the root: what else is acknowledged before its caller gets its value."""
 
         self._outlet = client.outlet
-        self.prefix = encode.run_prefix(self._constant_fields(route, options))
+        self.constant = self._constant_fields(route, options)
+        """What every event of the run repeats, under the fields' names."""
+
+        self.prefix = encode.run_prefix(self.constant)
         self._seq = 0
         self._step_base = int.from_bytes(os.urandom(8), "big")
         self._step_count = 0
@@ -95,7 +98,9 @@ class Recording:
         self._used: dict[str, Any] = {}
         self._ended = False
         self._idle: Future[None] | None = None
-        self._started_us = 0
+        self.started_us = 0
+        """When it began, in microseconds since the epoch."""
+
         self._began_ns = 0
         self._input: dict[str, Any] = {}
         if parent is not None:
@@ -138,18 +143,18 @@ class Recording:
             parts = self.redaction.parts(parts)
         parts = escaped(parts)
         given = externalize_parts(parts, self.client.chain)
-        self._started_us = time.time_ns() // 1000
+        self.started_us = time.time_ns() // 1000
         self._began_ns = time.perf_counter_ns()
         self._input = {
             "name": self.definition.name,
             "definition_digest": self.definition.digest,
             "input_digest": input_digest(parts),
-            "started_at": self._started_us,
+            "started_at": self.started_us,
             "input": given.json,
             "bodies": given.hashes,
         }
         self.post_bodies(given)
-        own = encode.own_part({**self._input, "kind": "run_started", "ts": self._started_us})
+        own = encode.own_part({**self._input, "kind": "run_started", "ts": self.started_us})
         with self.lock:
             self.emit(own, RUNS)
         self.client.recordings[self.run_id] = self
@@ -170,7 +175,7 @@ class Recording:
         fields: dict[str, Any] = {
             **self._input,
             "kind": f"run_{outcome(error)}",
-            "ts": self._started_us + duration_us,
+            "ts": self.started_us + duration_us,
             "duration_us": duration_us,
             "first_item_us": None if items is None else items.first_item_us,
             "output": returned.json or None,
@@ -260,6 +265,16 @@ class Recording:
     def ended(self) -> bool:
         """Whether the last event is made: nothing can be added any more."""
         return self._ended
+
+    @property
+    def seq(self) -> int:
+        """How many events it has made: the next one gets this number."""
+        return self._seq
+
+    @property
+    def began_s(self) -> float:
+        """When it began, by `time.perf_counter()`."""
+        return self._began_ns / 1e9
 
     def count(self, *, failed: bool, used: Usage | None) -> None:
         """Add a finished step to the totals; the caller holds the lock."""

@@ -20,7 +20,7 @@ from tailrace.producers.ledger import Ledger, Record
 from tailrace.schemas import wire
 from tailrace.schemas.events import parse_event
 from tailrace.schemas.payloads import resolve
-from tailrace.schemas.topics import BODIES, CONTROL, RUNS, STEPS
+from tailrace.schemas.topics import BODIES, CONTROL, RUNS, SCORES, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tailrace.schemas.events import Event
     from tailrace.schemas.payloads import Body
     from tailrace.schemas.topics import Topic
+
+_SEQ = "seq"  # what every event has and a heartbeat has not
 
 
 class Journal:
@@ -46,7 +48,18 @@ class Journal:
     @property
     def events(self) -> list[Event]:
         """Every event of runs and steps, typed."""
-        return [parse_event(record) for record in self.records(RUNS, STEPS)]
+        records = self.records(RUNS, STEPS)
+        return [parse_event(record) for record in records if _SEQ in record]
+
+    @property
+    def heartbeats(self) -> list[dict[str, Any]]:
+        """Every sign of life of a run."""
+        return [record for record in self.records(RUNS) if _SEQ not in record]
+
+    @property
+    def scores(self) -> list[dict[str, Any]]:
+        """Every score, such as `feedback` gives."""
+        return self.records(SCORES)
 
     @property
     def bodies(self) -> dict[str, str]:
