@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 TAILRACE = Path(sys.executable).parent / "tailrace"
 COMMAND_S = 120
 INTERRUPTED = 130
+WIDTH = "80"
+"""Cells in a line, wherever the output goes: a person reads it."""
 _WITH_CHILD = """
 SELECT trace_id FROM events WHERE parent_run_id != '' AND kind = 'run_completed'
 ORDER BY ts LIMIT 1
@@ -77,7 +79,7 @@ def _demo(held: ExitStack) -> Counts:
     folder = held.enter_context(tempfile.TemporaryDirectory(prefix="tailrace-demo-"))
     for variable in ("TAILRACE_KAFKA", "TAILRACE_CLICKHOUSE", "TAILRACE_PREFIX"):
         os.environ.pop(variable, None)
-    os.environ |= {"TAILRACE_DATA": folder, "COLUMNS": "80"}
+    os.environ["TAILRACE_DATA"] = folder
     with _part("Starting Kafka, ClickHouse and the sink in a temporary folder"):
         held.callback(_down)
         _quiet("up", "--detach")
@@ -91,10 +93,10 @@ def _demo(held: ExitStack) -> Counts:
     with _part("Waiting until the archive sink has stored all of it"):
         asyncio.run(wait_until_stored(SinkOptions(), COMMAND_S))
     with _part("What a person sees"):
-        _show("traces", "ls", "--limit", "8")
+        _show("traces", "ls", "--limit", "8", "--width", WIDTH)
         if recorded:
-            _show("traces", "ls", "--component", "recorded", "--limit", "4")
-        _show("traces", "show", _trace_with_a_child())
+            _show("traces", "ls", "--component", "recorded", "--limit", "4", "--width", WIDTH)
+        _show("traces", "show", _trace_with_a_child(), "--width", WIDTH)
     with _part("Counting every event, everywhere"):
         counts = asyncio.run(count(fleet.runs))
         print("\n".join(counts.lines()))

@@ -77,6 +77,14 @@ def test_a_pipe_gets_plain_lines_with_whole_ids(listed: Listed) -> None:
 
 
 @pytest.mark.usefixtures("three")
+def test_a_width_that_is_told_holds_in_a_pipe_too(listed: Listed) -> None:
+    code, out, err = listed("--width", "60")
+    assert (code, err) == (0, "")
+    assert [len(line) <= 60 for line in out.splitlines()] == [True] * 4
+    assert ONE not in out
+
+
+@pytest.mark.usefixtures("three")
 @pytest.mark.parametrize(
     ("filters", "found"),
     [

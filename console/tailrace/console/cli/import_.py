@@ -20,6 +20,7 @@ from tailrace.console.importing.nowhere import Nowhere
 from tailrace.console.importing.plan import Plan
 from tailrace.console.importing.times import file_time, told_time
 from tailrace.console.importing.trajectory import Format
+from tailrace.console.report.amounts import plural
 
 _REFUSALS_SHOWN = 20
 
@@ -154,7 +155,8 @@ def _tell(file: Path, summary: Summary, *, dry_run: bool) -> None:
         sys.stderr.write(f"… and {more:,} more lines\n")
     would = "dry run, nothing written: " if dry_run else ""
     sys.stdout.write(
-        f"{would}{summary.runs:,} runs, {summary.messages:,} messages → "
-        f"{summary.events:,} events, {summary.bodies:,} bodies; "
-        f"{summary.known:,} already there; {len(summary.refusals):,} lines refused\n"
+        f"{would}{plural(summary.runs, 'run')}, {plural(summary.messages, 'message')} → "
+        f"{plural(summary.events, 'event')}, {plural(summary.bodies, 'body')}\n"
+        f"{plural(summary.known, 'run')} already there, "
+        f"{plural(len(summary.refusals), 'line')} refused\n"
     )

@@ -14,6 +14,8 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from tailrace.console.report.amounts import plural
+from tailrace.console.report.printable import one_line
 from tailrace.console.report.sink_status import log_line, status_line
 from tailrace.schemas.errors import TailraceError
 from tailrace.sinks.clickhouse import connect
@@ -78,7 +80,7 @@ async def _run(options: SinkOptions) -> None:
             await asyncio.wait({sink}, timeout=_LOOK_S)
             reporter.look()
     await sink
-    sys.stderr.write(f"stopped: {stats.rows:,} rows stored, {stats.dead_letters} dead letters\n")
+    sys.stderr.write(f"stopped: {plural(stats.rows, 'row')} stored, {_letters(stats)}\n")
 
 
 def _stop(stop: asyncio.Event) -> None:
@@ -115,6 +117,7 @@ class _Reporter:
         self._rate = 0.0
         self._logged: SinkStats = replace(stats)
         self._logged_at = self._began
+        self._dead_letters = 0
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -133,6 +136,7 @@ class _Reporter:
         rate = (self._stats.rows - self._rows) / max(now - self._looked, 1e-3)
         self._rate += (rate - self._rate) * _NEW_RATE_SHARE
         self._rows, self._looked = self._stats.rows, now
+        self._tell_dead_letters()
         if self._live is not None:
             line = status_line(self._stats, self._rate, now - self._began)
             self._live.update(line, refresh=True)
@@ -140,3 +144,17 @@ class _Reporter:
             rate = (self._stats.rows - self._logged.rows) / max(now - self._logged_at, 1e-3)
             sys.stderr.write(log_line(self._stats, rate, datetime.now(UTC)) + "\n")
             self._logged, self._logged_at = replace(self._stats), now
+
+    def _tell_dead_letters(self) -> None:
+        if self._stats.dead_letters == self._dead_letters:
+            return
+        self._dead_letters = self._stats.dead_letters
+        said = f"{_letters(self._stats)}, the last one {one_line(self._stats.last_dead_letter)}"
+        if self._live is not None:
+            self._live.console.print(said, markup=False)
+        else:
+            sys.stderr.write(f"{said}\n")
+
+
+def _letters(stats: SinkStats) -> str:
+    return plural(stats.dead_letters, "dead letter")

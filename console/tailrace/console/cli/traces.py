@@ -109,6 +109,7 @@ class Screen:
             # A sign that the terminal's encoding lacks becomes `?`, never an error.
             reconfigure(errors="replace")
         self._console = Console(highlight=False, markup=False, emoji=False, width=width)
+        self._told = width is not None
 
     @property
     def is_terminal(self) -> bool:
@@ -119,6 +120,11 @@ class Screen:
     def width(self) -> int:
         """Cells in a line; 80 where there is no terminal."""
         return max(self._console.width, NARROWEST)
+
+    @property
+    def room(self) -> int | None:
+        """Cells that a table has to fit; None in a pipe, unless a width was told."""
+        return self.width if self.is_terminal or self._told else None
 
     def line(self, text: Text) -> None:
         """Print one line, never wrapped. Nothing in it is interpreted as markup."""

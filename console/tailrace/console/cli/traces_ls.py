@@ -9,6 +9,7 @@ import typer
 from clickhouse_connect.driver.client import Client
 
 from tailrace.console.cli.traces import (
+    NARROWEST,
     ComponentOption,
     EnvironmentOption,
     OutcomeOption,
@@ -46,6 +47,13 @@ def command(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with new and changed ones until Ctrl-C.")
     ] = False,
+    width: Annotated[
+        int | None,
+        typer.Option(
+            min=NARROWEST,
+            help="Cells in a line.  [default: the terminal's; in a pipe nothing is cut]",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, one execution a line.")] = False,
 ) -> None:
     """List executions, the newest first (last, with --follow).
@@ -64,7 +72,7 @@ def command(
         text=text or "",
         since=since,
     )
-    screen = Screen()
+    screen = Screen(width)
     client = connect()
     follower = _Follower(client, wanted) if follow else None
     rows = list_traces(client, wanted, limit)
@@ -88,8 +96,7 @@ class _Printer:
     def __init__(self, screen: Screen, rows: list[ListedTrace], *, json: bool, more: bool) -> None:
         self._screen = screen
         self._json = json
-        width = screen.width if screen.is_terminal else None
-        self._listing = Listing(rows, datetime.now(UTC), width, more=more)
+        self._listing = Listing(rows, datetime.now(UTC), screen.room, more=more)
         if (rows or more) and not json:
             screen.line(self._listing.heading())
 

@@ -50,7 +50,7 @@ def command(
             for row in rows:
                 screen.plain(json_text(raw_record(row)))
             return
-        for line in raw_lines(rows, screen.width if screen.is_terminal or width else None):
+        for line in raw_lines(rows, screen.room):
             screen.line(line)
         return
     stored = read_trace(client, trace)

@@ -184,6 +184,10 @@ class Lane:
         for rejected in stored.rejected:
             await self._dead_letters.send(self.place, rejected)
         stats = self._stats
+        if stored.rejected:
+            last = stored.rejected[-1]
+            where = f"{self.place.topic}:{self.place.partition}:{last.record.offset}"
+            stats.last_dead_letter = f"{where}: {last.reason}"
         stats.rows += stored.rows
         stats.skipped += stored.skipped
         stats.dead_letters += len(stored.rejected)

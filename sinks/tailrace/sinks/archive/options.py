@@ -93,6 +93,9 @@ class SinkStats:
     dead_letters: int = 0
     """Records that were dead-lettered."""
 
+    last_dead_letter: str = ""
+    """Where the newest of them lies in the log, and why it could not be stored."""
+
     lag: int = 0
     """Offsets of the owned partitions that are in the log and not yet known to be stored."""
 
