@@ -304,7 +304,7 @@ class Delivery:
             **self._options,
             enable_idempotence=True,
             acks="all",
-            compression_type="lz4",
+            compression_type="zstd",
             max_batch_size=BATCH_BYTES,
             max_request_size=8 * BATCH_BYTES,
             linger_ms=0,  # the queue lingers
