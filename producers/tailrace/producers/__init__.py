@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tailrace.producers.client import NoPointerError, Tailrace
 from tailrace.producers.component import component
+from tailrace.producers.feedback import Feedback, FeedbackError, feedback
 from tailrace.producers.kinds import UnsupportedFunctionError
 from tailrace.producers.options import RunOptionsError, run_options
 from tailrace.producers.propagation import extract, inject
@@ -15,6 +16,8 @@ from tailrace.producers.writer import BrokenRunError, JournalWriter, NotAcknowle
 __all__ = [
     "BrokenRunError",
     "Config",
+    "Feedback",
+    "FeedbackError",
     "JournalFullError",
     "JournalWriter",
     "KafkaUnreachableError",
@@ -28,6 +31,7 @@ __all__ = [
     "component",
     "current_run",
     "extract",
+    "feedback",
     "inject",
     "run_options",
     "step",

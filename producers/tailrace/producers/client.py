@@ -8,6 +8,7 @@ import logging
 import sys
 import threading
 import time
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Self
 
 from tailrace.producers import threads
@@ -56,6 +57,8 @@ _PARENTS: list[object] = []
 """In a forked child: what is its parent's and must not be touched, not even by being collected."""
 
 _REOPEN_AFTER_S = 30.0
+_RECENT_RUNS = 1024
+_SCORED = ("component", "environment", "deployment", "code_digest", "routing_key", "attempt")
 _ROUTE_WAIT_S = 5.0
 
 
@@ -160,6 +163,7 @@ class Tailrace:
         self.recordings: dict[str, Recording] = {}
         """The runs in progress by run id."""
 
+        self._recent: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self.continuations: list[Recording] = []
         """In a forked child: runs of its parent's as they go on here, until the child ends."""
 
@@ -338,6 +342,17 @@ class Tailrace:
         self.stats.withheld += 1
         if self.stats.withheld == 1:
             _log.error("tailrace: a rule of redact raised: values it is asked about are withheld")
+
+    def remember(self, recording: Recording) -> None:
+        """Keep what is constant in a root run that ended, for feedback that comes later."""
+        self._recent[recording.run_id] = recording.constant
+        if len(self._recent) > _RECENT_RUNS:
+            self._recent.popitem(last=False)
+
+    def recent(self, root_run_id: str) -> dict[str, Any]:
+        """Return what scores repeat of a root run that ended here lately; empty if unknown."""
+        constant = self._recent.get(root_run_id)
+        return {} if constant is None else {name: constant[name] for name in _SCORED}
 
     def count_late(self, what: str) -> None:
         """Count a step that came after the end of its run."""

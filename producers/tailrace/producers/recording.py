@@ -200,6 +200,8 @@ class Recording:
             value = encode.splice(self.prefix, self._seq, encode.own_part(last))
             self._outlet.finish(self.lane, RUNS, value)
         self.client.recordings.pop(self.run_id, None)
+        if self.root is self:
+            self.client.remember(self)
 
     def output(self, value: Any) -> Externalized:
         """Return what was given back, large parts as bodies."""

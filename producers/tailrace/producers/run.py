@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from tailrace.producers.place import PLACE, UNRECORDED
 from tailrace.producers.usage import Usage
@@ -90,6 +92,24 @@ class Run:
     def tags(self) -> tuple[str, ...]:
         """The labels that the caller gave."""
         return () if self._options is None else self._options.tags
+
+    def now(self) -> datetime:
+        """Return the time, aware and in UTC, recorded: a replay gives the recorded one."""
+        from tailrace.producers import values  # noqa: PLC0415 - steps know runs already
+
+        return datetime.fromisoformat(values.now())
+
+    def random(self) -> float:
+        """Return a random number from 0 up to, not including, 1, recorded as `now` is."""
+        from tailrace.producers import values  # noqa: PLC0415 - steps know runs already
+
+        return values.random()
+
+    def uuid(self) -> UUID:
+        """Return a random UUID, recorded as `now` is."""
+        from tailrace.producers import values  # noqa: PLC0415 - steps know runs already
+
+        return UUID(values.uuid())
 
     def usage(
         self,
