@@ -7,6 +7,8 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
+# How many seeds `make chaos` plays.
+SEEDS ?= 20
 BIN := .venv/bin
 # The stamp's name holds a checksum of what decides the environment, so that any change renews it,
 # whatever the clocks and the checkouts did to the files' times.
@@ -20,7 +22,7 @@ step = @start=$$SECONDS; echo "== $(1)"; $(2) && echo "   $(1): ok, $$((SECONDS 
 # $(call quietly,COMMAND): show what a command says only if it fails.
 quietly = $(1) > .venv/check.log || { cat .venv/check.log; exit 1; }
 
-.PHONY: help setup demo test lint format docs bench pins clean
+.PHONY: help setup demo test lint format docs chaos bench pins clean
 
 help: ## show the goals
 	@echo "Tailrace: the improvement loop for agent fleets, run on a log."
@@ -49,6 +51,9 @@ format: $(READY) ## let ruff rewrite the sources in our style
 
 docs: $(READY) ## write the reference pages anew from the code
 	@cd docs && ../$(BIN)/python -m reference_pages
+
+chaos: $(READY) ## break broker, network and agents at random, with more seeds than make test
+	@TAILRACE_CHAOS_SEEDS=$(SEEDS) $(BIN)/python -m pytest -s tests/chaos --timeout 300
 
 bench: $(READY) ## measure; each bench prints its figures and its conditions
 	@found=; for bench in bench/*.py; do \
