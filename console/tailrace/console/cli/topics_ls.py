@@ -5,15 +5,26 @@ from __future__ import annotations
 import asyncio
 import json as json_format
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from tailrace.console.report.columns import Cell, Column, heading, lay_out, measure
 from tailrace.schemas.topic_admin import list_topics
 from tailrace.schemas.topic_settings import STANDING_TOPICS
 
+if TYPE_CHECKING:
+    from rich.text import Text
+
+COLUMNS = (
+    Column("topic", widest=60),
+    Column("partitions"),
+    Column("copies", spare=2),
+    Column("retention"),
+    Column("key", spare=1),
+    Column("holds"),
+)
 _DAY_MS = 24 * 3600 * 1000
 
 
@@ -53,12 +64,24 @@ def _retention(configs: Any) -> str:
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
-    table = Table.grid(padding=(0, 2))
-    table.add_row("topic", "partitions", "copies", "retention", "key", "holds", style="bold")
-    for row in rows:
-        counts = [str(row["partitions"]), str(row["replication"]), row["retention"]]
-        shown = counts if row["exists"] else ["missing", "", ""]
-        table.add_row(row["topic"], *shown, row["key"], row["holds"])
-    Console(highlight=False, markup=False).print(table)
+    console = Console(highlight=False, markup=False, emoji=False)
+    cells = [[Cell(text) for text in _texts(row)] for row in rows]
+    widths = measure(COLUMNS, cells, console.width if console.is_terminal else None)
+    for line in (heading(COLUMNS, widths), *(_line(row, widths) for row in cells)):
+        console.print(line, soft_wrap=True)
     if not all(row["exists"] for row in rows):
         sys.stderr.write("some topics are missing: create them with `tailrace topics apply`\n")
+
+
+def _texts(row: dict[str, Any]) -> tuple[str, ...]:
+    there = (str(row["partitions"]), str(row["replication"]), row["retention"])
+    return (
+        row["topic"],
+        *(there if row["exists"] else ("missing", "", "")),
+        row["key"],
+        row["holds"],
+    )
+
+
+def _line(cells: list[Cell], widths: tuple[int, ...]) -> Text:
+    return lay_out(COLUMNS, cells, widths, clipped=True)
