@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from tailrace.producers.capture import input_digest, json_of
-from tailrace.schemas.payloads import resolve
+from tailrace.schemas.payloads import canonical, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,3 +127,12 @@ def test_a_digest_does_not_depend_on_the_order_of_arguments_or_keys(given_: dict
         for name, value in reversed(given_.items())
     }
     assert input_digest(parts) == input_digest(turned)
+
+
+@given(VALUES)
+def test_the_canonical_form_is_that_of_the_standard_library(value: Any) -> None:
+    text = json_of(value)
+    expected = json.dumps(
+        json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    assert canonical(text) == expected.encode(errors="surrogatepass")

@@ -21,7 +21,13 @@ from tailrace.producers.guard import guarded
 from tailrace.producers.place import Place
 from tailrace.producers.prices import cost_of
 from tailrace.producers.usage import StreamedUsage, Usage, usage_of
-from tailrace.schemas.payloads import INLINE_BYTES, Externalized, escape, externalize_parts
+from tailrace.schemas.payloads import (
+    INLINE_BYTES,
+    Externalized,
+    escape,
+    externalize_parts,
+    inline_parts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +36,8 @@ if TYPE_CHECKING:
     from tailrace.producers.keys import Branch
 
 _NO_CONFIG = encode.EMPTY
+# The sizes of ids and digests as they stand before them.
+_SIXTEEN, _SIXTY_FOUR = encode.long(16), encode.long(64)
 # Escaping lengthens a text by less than half of it, so this surely stays in the event.
 _LIGHT_BYTES = INLINE_BYTES // 2
 _NOTHING = Externalized(b"")
@@ -211,18 +219,23 @@ class RecordedStep(Place):
 
     def _completed(self) -> bytes:
         definition = self._definition
-        parts = escaped(self._parts)
-        parent = "" if self._parent is None else self._parent.step_id
+        parts = {
+            name: escape(part) if b'"$' in part else part
+            for name, part in self._parts.items()
+            if isinstance(part, bytes)
+        }
+        returned = self._returned
+        parent = encode.EMPTY if self._parent is None else _SIXTEEN + self._parent.step_id.encode()
         return encode.completed_step(
             self._started_us + self._duration_us,
-            b"\x20%b%b%b"  # sixteen hex digits
-            % (self.step_id.encode(), encode.string(parent), encode.string(self.key)),
+            b"%b%b%b%b" % (_SIXTEEN, self.step_id.encode(), parent, encode.string(self.key)),
             definition.constant,
-            definition.digest_bytes + encode.string(input_digest(parts)) + _NO_CONFIG,
+            b"%b%b%b%b"
+            % (definition.digest_bytes, _SIXTY_FOUR, input_digest(parts).encode(), _NO_CONFIG),
             self._started_us,
             self._duration_us,
-            externalize_parts(parts).json,
-            escape(self._returned),
+            inline_parts(parts),
+            escape(returned) if b'"$' in returned else returned,
             encode.EMPTY,
         )
 
