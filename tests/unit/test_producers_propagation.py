@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from string import printable
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from tailrace.producers import component, current_run, extract, inject, run_opti
 from tailrace.producers.headers import found_in
 from tailrace.producers.offers import Offer
 from tailrace.producers.options import RunOptions
+from tailrace.producers.redaction import Pattern
 from tailrace.producers.testing import memory_journal
 
 if TYPE_CHECKING:
@@ -243,3 +245,18 @@ def test_outside_of_a_recorded_run_nothing_is_written() -> None:
     assert inject({}) == {}
     with memory_journal():
         assert inject({}) == {}
+
+
+def test_what_is_redacted_does_not_leave_in_headers_either() -> None:
+    @component
+    def caller() -> dict[str, str]:
+        return inject({})
+
+    with (
+        memory_journal(redact=Pattern("card", re.compile(r"\d{4}"))),
+        run_options(session="card 4711", tags=["4712"], routing_key="4713"),
+    ):
+        headers = caller()
+    assert "4711" not in str(headers)
+    assert "4712" not in str(headers)
+    assert "4713" not in headers["baggage"]

@@ -65,7 +65,7 @@ def offer_at(place: Place) -> Offer | None:
         recording.run_id,
         recording.root_run_id,
         "" if place.step is None else place.step.step_id,
-        recording.options,
+        recording.shown_options,
     )
 
 

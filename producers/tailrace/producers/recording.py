@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tailrace.producers import encode
@@ -132,6 +133,18 @@ class Recording:
             "tags": [self._shown("tags", tag) for tag in options.tags],
             "attempt": options.attempt,
         }
+
+    @property
+    def shown_options(self) -> RunOptions:
+        """The options as they may leave the process."""
+        constant = self.constant
+        return replace(
+            self.options,
+            session=constant["session"],
+            tenant=constant["tenant"],
+            tags=tuple(constant["tags"]),
+            routing_hashed=constant["routing_key"],
+        )
 
     def _shown(self, name: str, text: str) -> str:
         return text if self.redaction is None else self.redaction.text(name, text)

@@ -38,7 +38,10 @@ _MAX_ATTEMPT = 1_000_000
 
 def traceparent(offer: Offer) -> str:
     """Return the header that names an offer's trace and, as the span, its step, else its run."""
-    return f"00-{offer.trace_id}-{offer.step_id or offer.run_id[-16:]}-01"
+    span_id = offer.step_id or offer.run_id[-16:]
+    if not int(span_id, 16):  # which is no span's; an id of others may end so
+        span_id = offer.run_id[:16]
+    return f"00-{offer.trace_id}-{span_id}-01"
 
 
 def trace_of(header: str) -> str:
