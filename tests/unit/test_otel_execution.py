@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tailrace.producers.otel import NOT_REPLAYABLE, SpanOptions, SpanStats
 from tailrace.producers.otel.execution import Execution
 from tailrace.producers.otel.run_state import run_id_of
+from tailrace.producers.otel.setting import Setting
 from tailrace.producers.otel.span import SpanData, SpanEvent
 from tailrace.producers.otel.waiting import WaitingSpans
 from tailrace.producers.otel.whole import whole_execution
@@ -44,7 +45,7 @@ def span(number: int, parent: int = 0, start: int = 0, end: int = 0, **fields: A
 
 
 def events_of(spans: Sequence[SpanData], options: SpanOptions = OPTIONS) -> list[Event]:
-    execution = whole_execution(spans, options, ListChain(), "dev")
+    execution = whole_execution(spans, Setting(ListChain(), options))
     return [outgoing.event for outgoing in execution.take()]
 
 
@@ -123,7 +124,7 @@ def test_an_agent_within_an_agent_is_a_child_run() -> None:
 
 def test_a_trace_in_which_no_agent_or_model_speaks_is_none_of_ours() -> None:
     spans = [span(1, 0, 0, 9, attributes={"http.method": "GET"}), span(2, 1, 1, 8, attributes={})]
-    execution = whole_execution(spans, OPTIONS, ListChain(), "dev")
+    execution = whole_execution(spans, Setting(ListChain()))
     assert (execution.take(), execution.ignored) == ([], True)
     assert len(events_of(spans, SpanOptions(all_traces=True))) == 3
 
@@ -342,7 +343,7 @@ def test_spans_as_they_happen_make_the_journal_of_spans_in_one_batch(
     happened: list[Happening],
 ) -> None:
     root = happened[0][1]
-    live = Execution(root, lambda: root, OPTIONS, ListChain(), "dev")
+    live = Execution(root, lambda: root, Setting(ListChain()))
     for is_end, each in happened[1:]:
         if is_end:
             live.end(each)

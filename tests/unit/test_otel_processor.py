@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any
 
@@ -13,6 +14,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, TraceIdRatioBased
 from support.span_recording import AGENT, LLM, kinds, processing
 from support.waiting import wait_until
 from tailrace.producers.otel import SpanOptions, TailraceSpanProcessor
+from tailrace.producers.prices import Price
+from tailrace.producers.redaction import READY
 from tailrace.producers.testing import memory_journal
 from tailrace.schemas.events import RunCompleted
 
@@ -215,3 +218,44 @@ def test_an_execution_of_which_nothing_is_heard_is_forgotten() -> None:
         tracer.start_span("chat", context=context, attributes=LLM).end()
         assert kinds(journal) == ["run_started", "step_completed"]
         assert processor.stats.late == 1
+
+
+def test_nothing_that_the_clients_rules_cover_leaves_the_process() -> None:
+    address = "ada@example.org"
+    message = f'[{{"role": "user", "parts": [{{"type": "text", "content": "I am {address}"}}]}}]'
+    everywhere = {
+        "session.id": address,
+        "tag.tags": (address,),
+        "input.value": address,
+        "output.value": address,
+        "gen_ai.input.messages": message,
+        "gen_ai.output.messages": message,
+        "gen_ai.response.model": address,
+        "my.attribute": "x" * 1020 + " " + address,
+        "gen_ai.tool.call.arguments": f'{{"to": "{address}"}}',
+        "gen_ai.tool.call.result": address,
+    }
+    with processing(redact=READY) as (tracer, _, journal):
+        with tracer.start_as_current_span(address, attributes=AGENT | everywhere):
+            tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": address}
+            tracer.start_span(address, attributes=tool | everywhere).end()
+            with (
+                contextlib.suppress(ValueError),
+                tracer.start_as_current_span(address, attributes=LLM | everywhere),
+            ):
+                raise ValueError("x" * 4090 + " " + address + " " + "y" * 20_000)
+        assert kinds(journal)[1:3] == ["step_completed", "step_failed"]
+        # Not even a part of it, where a long text is cut.
+        assert not [record for record in journal.log if b"ada" in record.value]
+        assert journal.events[-1].run.session == "[redacted: e-mail]"
+
+
+def test_what_a_call_costs_is_taken_from_the_clients_prices() -> None:
+    used = {"gen_ai.request.model": "small", "gen_ai.usage.input_tokens": 1_000_000}
+    told = {**LLM, **used, "gen_ai.usage.output_tokens": 500_000}
+    with processing(prices={"small": Price(2.0, 4.0)}) as (tracer, _, journal):
+        with tracer.start_as_current_span("handle", attributes=AGENT):
+            tracer.start_span("chat", attributes=told).end()
+            tracer.start_span("chat", attributes={**told, "gen_ai.usage.cost": 1.5}).end()
+        costs = [event.flatten()["cost_usd"] for event in journal.events[1:3]]
+        assert costs == [4.0, 1.5]

@@ -14,6 +14,7 @@ from tailrace.producers.otel.messages import messages
 from tailrace.producers.otel.model_use import USE_KEYS
 from tailrace.producers.otel.reading import DEFECT, read
 from tailrace.producers.otel.role import role_of
+from tailrace.producers.otel.setting import Setting
 from tailrace.producers.otel.span import SpanData, SpanEvent
 from tailrace.producers.otel.whole import whole_execution
 from tailrace.schemas.events import check
@@ -131,7 +132,7 @@ SPANS = st.builds(
 
 @given(SPANS)
 def test_a_span_of_whatever_content_makes_possible_events(span: SpanData) -> None:
-    execution = whole_execution([span], SpanOptions(all_traces=True), ListChain(), "dev")
+    execution = whole_execution([span], Setting(ListChain(), SpanOptions(all_traces=True)))
     events = [outgoing.event for outgoing in execution.take()]
     assert len(events) == 2
     for event in events:
@@ -141,7 +142,7 @@ def test_a_span_of_whatever_content_makes_possible_events(span: SpanData) -> Non
 
 @given(SPANS, st.sampled_from(["llm", "tool", "retrieval", "embedding", "agent"]))
 def test_every_shape_can_be_read(span: SpanData, kind: str) -> None:
-    found = read(span, kind, ListChain())
+    found = read(span, kind, Setting(ListChain()))
     assert found.defect == ""
     assert found.attributes is not None
     assert DEFECT not in found.attributes

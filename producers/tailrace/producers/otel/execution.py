@@ -28,9 +28,8 @@ from tailrace.schemas.events import RunFields
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tailrace.producers.otel.options import SpanOptions
+    from tailrace.producers.otel.setting import Setting
     from tailrace.producers.otel.span import SpanData
-    from tailrace.schemas.payloads import ListChain
 
 MAX_HELD = 256
 """Steps held back while it is not known whether the trace is one of agents or models."""
@@ -48,9 +47,7 @@ class Execution:
         self,
         root: SpanData,
         peek: Callable[[], SpanData],
-        options: SpanOptions,
-        chain: ListChain,
-        environment: str,
+        setting: Setting,
     ) -> None:
         self.trace_id = root.trace_id
         self.root_id = root.span_id
@@ -61,12 +58,12 @@ class Execution:
         self.ignored = False
         """Whether it ended without any agent or model in it."""
 
-        self._options = options
-        self._chain = chain
-        self._environment = environment
+        self._setting = setting
+        self._options = options = setting.options
         self._root = self.nodes[root.span_id]
         self._open = dict(self.nodes)
         self._runs: list[RunState] = []
+        self._session = ""
         self._awake = False
         self._held: deque[tuple[SpanData, StepPlace]] = deque()
         self._out: list[Outgoing] = []
@@ -178,7 +175,7 @@ class Execution:
             self._head(node, span, parent)
             return
         node.run = run
-        node.name = step_name(span)
+        node.name = self._setting.shown("name", step_name(span))
         node.label = keys.label(node.name)
         node.key, by_chance = parent.branch.enter(node.label)
         node.branch = keys.below(node.key)
@@ -200,10 +197,10 @@ class Execution:
                 root_run_id=run_id if above is None else self._main.run.run_id,
                 parent_run_id="" if above is None else above.run.run_id,
                 caller_step_id="" if parent is None else parent.step_id,
-                component=own_name or component_name(span),
-                environment=self._environment,
+                component=own_name or self._setting.shown("component", component_name(span)),
+                environment=self._setting.environment,
             ),
-            self._chain,
+            self._setting,
             replayable=bool(options.replayable_as) and above is None,
         )
         node.run, node.heads_run = state, True
@@ -218,15 +215,17 @@ class Execution:
         assert run is not None
         span = run.ended or node.span()
         own_name = self._options.replayable_as or self._options.component
-        main = self._main.run
-        session = session_of(span) or (main.session if run is not self._main else "")
+        shown = self._setting.shown
+        session = session_of(span) or self._session
+        if run is self._main:
+            self._session = session
         changes = {
-            "session": session,
-            "tags": tags_of(span),
+            "session": shown("session", session) if session else "",
+            "tags": tuple(shown("tags", tag) for tag in tags_of(span)),
             "routing_key": RunOptions(session=session).routing_hash(self.trace_id),
         }
         if run is self._main:
-            changes["component"] = own_name or component_name(span)
+            changes["component"] = own_name or shown("component", component_name(span))
         run.run = run.run.model_copy(update=changes)
         self._out.append(run.start(span))
 

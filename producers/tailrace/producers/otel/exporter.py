@@ -104,9 +104,7 @@ class TailraceSpanExporter(SpanExporter):
         journal = self._journal
         for group in groups:
             try:
-                execution = whole_execution(
-                    group, self._options, journal.chain, journal.environment
-                )
+                execution = whole_execution(group, journal.setting)
                 journal.write(execution.take())
                 journal.conclude(execution)
             except Exception as error:  # noqa: BLE001 - one trace must not take others with it

@@ -35,6 +35,12 @@ _CACHED = (
     "llm.usage.cache_read_input_tokens",
     "llm.token_count.prompt_details.cache_read",
 )
+_CACHE_WRITE = (
+    "gen_ai.usage.cache_creation.input_tokens",
+    "gen_ai.usage.cache_creation_input_tokens",
+    "gen_ai.usage.details.cache_write_tokens",
+    "llm.token_count.prompt_details.cache_write",
+)
 _COST = ("gen_ai.usage.cost", "gen_ai.usage.total_cost", "operation.cost", "llm.cost.total")
 _FIRST_TOKEN_EVENTS = {"First Token Stream Event", "gen_ai.content.completion.chunk"}
 _FIRST_TOKEN_S = ("gen_ai.response.time_to_first_chunk", "gen_ai.response.time_to_first_token")
@@ -46,6 +52,7 @@ USE_KEYS = frozenset(
         *_INPUT,
         *_OUTPUT,
         *_CACHED,
+        *_CACHE_WRITE,
         *_COST,
         *_FIRST_TOKEN_S,
         "gen_ai.usage.total_tokens",
@@ -70,6 +77,7 @@ def model_use(span: SpanData, kind: str) -> Usage | None:
         input_tokens=_count(first(attributes, *_INPUT)),
         output_tokens=_count(first(attributes, *_OUTPUT)),
         cached_tokens=_count(first(attributes, *_CACHED)),
+        cache_write_tokens=_count(first(attributes, *_CACHE_WRITE)),
         cost_usd=_amount(first(attributes, *_COST)),
     )
 

@@ -126,13 +126,7 @@ class TailraceSpanProcessor(SpanProcessor):
             if not data.is_local_root and data.trace_id in self._ended:
                 self.stats.late += 1
                 return
-            execution = Execution(
-                data,
-                lambda: span_data(span),
-                self._options,
-                self._journal.chain,
-                self._journal.environment,
-            )
+            execution = Execution(data, lambda: span_data(span), self._journal.setting)
             watched = _Watched(execution, now_s)
             self._traces.setdefault(data.trace_id, []).append(watched)
         elif len(watched.execution.nodes) >= self._options.max_spans:

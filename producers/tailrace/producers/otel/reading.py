@@ -9,18 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers.capture import input_digest, json_of
+from tailrace.producers.capture import input_digest, text_of
 from tailrace.producers.otel.content import MESSAGES, given, returned
 from tailrace.producers.otel.model_use import first_item_us, model_use
-from tailrace.producers.otel.nested import items_of
+from tailrace.producers.otel.nested import Fields, items_of
 from tailrace.producers.otel.outcome import error_fields
 from tailrace.producers.otel.remaining import remaining, text
-from tailrace.schemas.payloads import Externalized, externalize_parts, outline
+from tailrace.producers.prices import cost_of
+from tailrace.schemas.payloads import Externalized, escape, externalize_parts, outline
 
 if TYPE_CHECKING:
+    from tailrace.producers.otel.setting import Setting
     from tailrace.producers.otel.span import SpanData
     from tailrace.producers.usage import Usage
-    from tailrace.schemas.payloads import ListChain
 
 DEFECT = "otel.defect"
 """The attribute that says why a span could not be read."""
@@ -43,45 +44,70 @@ class Reading:
     """Why it could not be read; empty as a rule."""
 
 
-def read(span: SpanData, kind: str, chain: ListChain) -> Reading:
+def read(span: SpanData, kind: str, setting: Setting) -> Reading:
     """Return what there is in a span. Never raises.
 
     Args:
         span: as far as it is known; one that still runs has no output.
         kind: the kind of step that it is.
-        chain: the memory of message lists, which this extends.
+        setting: what it is recorded with; its memory of message lists is extended.
     """
     try:
-        return _read(span, kind, chain)
+        return _read(span, kind, setting)
     except Exception as error:  # noqa: BLE001 - other people's data, of any shape
-        return Reading({}, {}, attributes={DEFECT: text(repr(error))}, defect=repr(error))
+        why = setting.shown(DEFECT, text(repr(error)))
+        return Reading({}, {}, attributes={DEFECT: why}, defect=why)
 
 
-def _read(span: SpanData, kind: str, chain: ListChain) -> Reading:
-    parts: dict[str, bytes | list[bytes]] = {
-        name: [json_of(item) for item in items_of(part)]
-        if name == MESSAGES and isinstance(part, list)
-        else json_of(part)
-        for name, part in given(span, kind).items()
-    }
-    use = model_use(span, kind)
+def _read(span: SpanData, kind: str, setting: Setting) -> Reading:
+    redaction = setting.redaction
+    parts = _captured(given(span, kind))
     answer = returned(span, kind) if span.end_ns else None
-    attributes = remaining(span)
-    errors = error_fields(span)
-    payload = externalize_parts(parts, chain) if parts else _NOTHING
-    output = _NOTHING if answer is None else Externalized(*outline(json_of(answer)))
-    ended: dict[str, Any] = {"output": output.text or None, "first_item_us": first_item_us(span)}
+    raw = b"" if answer is None else text_of(answer)
+    if redaction is not None:
+        parts = redaction.parts(parts)
+        raw = redaction.json("output", raw) if raw else raw
+    use = _use(span, kind, setting)
+    attributes = remaining(span, setting.shown)
+    errors = error_fields(span, setting.shown)
+    parts = {name: _escaped(part) for name, part in parts.items()}
+    payload = externalize_parts(parts, setting.chain) if parts else _NOTHING
+    output = Externalized(*outline(escape(raw))) if raw else _NOTHING
     return Reading(
         given={
             "input": payload.text or None,
             "input_digest": input_digest(parts) if parts else "",
             "bodies": (*payload.hashes, *output.hashes),
         },
-        ended={**ended, **errors},
+        ended={
+            "output": output.text or None,
+            "first_item_us": first_item_us(span),
+            **errors,
+        },
         payloads=(payload, output),
         use=use,
         attributes=attributes,
     )
+
+
+def _captured(parts: Fields) -> dict[str, bytes | list[bytes]]:
+    return {
+        name: [text_of(item) for item in items_of(part)]
+        if name == MESSAGES and isinstance(part, list)
+        else text_of(part)
+        for name, part in parts.items()
+    }
+
+
+def _escaped(part: bytes | list[bytes]) -> bytes | list[bytes]:
+    return escape(part) if isinstance(part, bytes) else [escape(item) for item in part]
+
+
+def _use(span: SpanData, kind: str, setting: Setting) -> Usage | None:
+    use = model_use(span, kind)
+    if use is not None and use.cost_usd is None and setting.prices is not None:
+        use.cost_usd = cost_of(use, setting.prices)
+    return use
 
 
 _NOTHING = Externalized(b"")

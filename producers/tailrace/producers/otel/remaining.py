@@ -8,9 +8,10 @@ from tailrace.producers.capture import json_of
 from tailrace.producers.otel.conversation import MESSAGE_EVENTS
 from tailrace.producers.otel.model_use import USE_KEYS
 from tailrace.producers.otel.nested import first, items_of
-from tailrace.producers.otel.outcome import EXCEPTION
+from tailrace.producers.otel.outcome import EXCEPTION, as_it_is
 
 if TYPE_CHECKING:
+    from tailrace.producers.otel.outcome import Shown
     from tailrace.producers.otel.span import SpanData
 
 MAX_ATTRIBUTES = 64
@@ -65,10 +66,18 @@ _READ_BELOW = (
 )
 
 
-def remaining(span: SpanData) -> dict[str, str]:
-    """Return the attributes that no field holds, as text, and what is known of the span itself."""
+def remaining(span: SpanData, shown: Shown = as_it_is) -> dict[str, str]:
+    """Return the attributes that no field holds, as text, and what is known of the span itself.
+
+    Args:
+        span: the span.
+        shown: makes of a name and a text what may leave the process, before it is cut.
+    """
     left = [key for key in sorted(span.attributes) if not _is_read(key)]
-    found = {key[:_MAX_NAME]: text(span.attributes[key]) for key in left[:MAX_ATTRIBUTES]}
+    found = {
+        key[:_MAX_NAME]: cut(shown(key, whole(span.attributes[key])))
+        for key in left[:MAX_ATTRIBUTES]
+    }
     events = [event.name for event in span.events if event.name not in MESSAGE_EVENTS | {EXCEPTION}]
     about = {
         "otel.scope": span.scope,
@@ -78,7 +87,7 @@ def remaining(span: SpanData) -> dict[str, str]:
         "otel.dropped_by_limits": str(span.dropped or ""),
         "otel.attributes_left_out": str(len(left[MAX_ATTRIBUTES:]) or ""),
     }
-    return found | {key: text(value) for key, value in about.items() if value}
+    return found | {key: cut(shown(key, value)) for key, value in about.items() if value}
 
 
 def session_of(span: SpanData) -> str:
@@ -94,10 +103,19 @@ def tags_of(span: SpanData) -> tuple[str, ...]:
 
 def text(value: Any) -> str:
     """Return an attribute's value as text, of a long one the beginning."""
-    whole = value if isinstance(value, str) else json_of(value).decode()
-    if len(whole) <= MAX_TEXT:
-        return whole
-    return f"{whole[:MAX_TEXT]}… {len(whole) - MAX_TEXT} characters left out"
+    return cut(whole(value))
+
+
+def whole(value: Any) -> str:
+    """Return an attribute's value as text."""
+    return value if isinstance(value, str) else json_of(value).decode()
+
+
+def cut(whole_text: str) -> str:
+    """Return a text, of a long one the beginning."""
+    if len(whole_text) <= MAX_TEXT:
+        return whole_text
+    return f"{whole_text[:MAX_TEXT]}… {len(whole_text) - MAX_TEXT} characters left out"
 
 
 def _is_read(key: str) -> bool:

@@ -23,10 +23,11 @@ from tailrace.schemas.events import (
 )
 
 if TYPE_CHECKING:
+    from tailrace.producers.otel.setting import Setting
     from tailrace.producers.otel.span import SpanData
     from tailrace.producers.usage import Usage
     from tailrace.schemas.events import Event
-    from tailrace.schemas.payloads import Externalized, ListChain
+    from tailrace.schemas.payloads import Externalized
 
 _RUN_ENDS = {"completed": RunCompleted, "failed": RunFailed, "cancelled": RunCancelled}
 _STEP_ENDS = {"completed": StepCompleted, "failed": StepFailed, "cancelled": StepCancelled}
@@ -64,7 +65,7 @@ class RunState:
     """A run while its spans come in."""
 
     run: RunFields
-    chain: ListChain
+    setting: Setting
     replayable: bool = False
     seq: int = 0
     children: list[str] = field(default_factory=list[str])
@@ -107,7 +108,7 @@ class RunState:
         self.last_end_ns = max(self.last_end_ns, span.end_ns)
         attributes = found.attributes or {}
         if span.name != place.name:
-            attributes["otel.name"] = span.name
+            attributes["otel.name"] = self.setting.shown("otel.name", span.name)
         event = _STEP_ENDS[how](
             run=self.run,
             seq=self.seq,
@@ -123,7 +124,7 @@ class RunState:
             attributes=attributes,
             **found.given,
             **found.ended,
-            **({} if found.use is None else found.use.fields()),
+            **({} if found.use is None else found.use.fields(self.setting.redaction)),
         )
         return self._number(event, found)
 
@@ -167,7 +168,7 @@ class RunState:
         return "; ".join(reasons)
 
     def _read(self, span: SpanData, kind: str) -> Reading:
-        found = read(span, kind, self.chain)
+        found = read(span, kind, self.setting)
         if found.defect:
             self.gap("spans that could not be read")
         if span.dropped and span.end_ns:
@@ -197,7 +198,7 @@ class RunState:
             "otel.trace_flags": f"{span.trace_flags:02x}",
             "otel.trace_state": span.trace_state,
         }
-        return {key: value for key, value in about.items() if value}
+        return {key: self.setting.shown(key, value) for key, value in about.items() if value}
 
 
 def _took_us(span: SpanData) -> int:

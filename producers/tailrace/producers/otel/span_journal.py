@@ -14,6 +14,7 @@ from tailrace.producers.client import Tailrace
 from tailrace.producers.guard import guarded
 from tailrace.producers.otel.lanes import Lanes
 from tailrace.producers.otel.options import SpanStats
+from tailrace.producers.otel.setting import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from tailrace.producers.otel.execution import Execution
     from tailrace.producers.otel.options import SpanOptions
     from tailrace.producers.otel.run_state import Outgoing
-    from tailrace.schemas.payloads import ListChain
 
 _log = logging.getLogger("tailrace.producers")
 
@@ -57,7 +57,7 @@ class SpanJournal:
             self._client.open()
             # A provider ends at exit, and what it still holds comes then: `_close_all` is later.
             atexit.unregister(self._client.close)
-        self.environment = options.environment or self._client.environment
+        self._options = options
         self._on_tick = on_tick
         self._on_fork = on_fork
         self._closing = threading.Event()
@@ -67,9 +67,16 @@ class SpanJournal:
         _all.add(self)
 
     @property
-    def chain(self) -> ListChain:
-        """The client's memory of message lists."""
-        return self._client.chain
+    def setting(self) -> Setting:
+        """What executions are recorded with, as the client has it in this process."""
+        client = self._client
+        return Setting(
+            client.chain,
+            self._options,
+            self._options.environment or client.environment,
+            client.redaction,
+            client.prices,
+        )
 
     @property
     def records(self) -> bool:

@@ -10,9 +10,8 @@ from tailrace.producers.otel.execution import Execution
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tailrace.producers.otel.options import SpanOptions
+    from tailrace.producers.otel.setting import Setting
     from tailrace.producers.otel.span import SpanData
-    from tailrace.schemas.payloads import ListChain
 
 _Moment = tuple[int, int]
 """A time in nanoseconds, and what comes first at the same time."""
@@ -20,15 +19,13 @@ _Moment = tuple[int, int]
 _END, _START, _END_AT_ONCE = range(3)
 
 
-def whole_execution(
-    spans: Sequence[SpanData], options: SpanOptions, chain: ListChain, environment: str
-) -> Execution:
+def whole_execution(spans: Sequence[SpanData], setting: Setting) -> Execution:
     """Return the execution of these spans, its events ready to be taken.
 
     The order of the spans but the first, which is the root, does not matter.
     """
     root = spans[0]
-    execution = Execution(root, lambda: root, options, chain, environment)
+    execution = Execution(root, lambda: root, setting)
     for is_end, span in _moments(spans):
         if is_end:
             execution.end(span)
