@@ -303,8 +303,7 @@ class Tailrace:
         if not self.is_open:
             return
         for recording in self.continuations:
-            if not recording.ended:
-                recording.end()
+            recording.end_unless_held()
         self.is_open = False
         if self.sender is None:
             return

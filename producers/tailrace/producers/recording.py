@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tailrace.producers.usage import Usage
 
 _STEP_ID_BITS = 64
+_HELD_S = 1.0
 
 
 class Recording:
@@ -133,6 +134,12 @@ class Recording:
             "tags": [self._shown("tags", tag) for tag in options.tags],
             "attempt": options.attempt,
         }
+
+    def end_unless_held(self) -> None:
+        """End it, except from a signal handler that has interrupted the lock's holder."""
+        if not self._ended and self.lock.acquire(timeout=_HELD_S):
+            self.lock.release()
+            self.end()
 
     @property
     def shown_options(self) -> RunOptions:
