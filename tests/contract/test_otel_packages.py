@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ from tailrace.producers.otel import TailraceSpanExporter, TailraceSpanProcessor
 from tailrace.producers.testing import Journal, memory_journal
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from tailrace.schemas.events import Event
 
@@ -63,6 +64,24 @@ SCRIPT = (
 )
 # A package's own use of what pydantic wants to do away with; it warns when it is imported.
 pytestmark = pytest.mark.filterwarnings("ignore:Support for class-based `config` is deprecated")
+
+
+@pytest.fixture(autouse=True)
+def clients_as_they_were() -> Iterator[None]:
+    """Take back what an instrumentation leaves wrapped when it is told to go, as OpenLLMetry's."""
+    before = [
+        (owner, name, value)
+        for module_name, module in list(sys.modules.items())
+        if module_name.startswith(("openai.resources", "anthropic.resources"))
+        for owner in vars(module).values()
+        if isinstance(owner, type)
+        for name, value in vars(owner).items()
+        if callable(value) and not name.startswith("__")
+    ]
+    yield
+    for owner, name, value in before:
+        if vars(owner).get(name) is not value:
+            setattr(owner, name, value)
 
 
 @contextmanager
