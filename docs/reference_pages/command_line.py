@@ -143,7 +143,7 @@ def _parameter(raw: Any, context: Any) -> Parameter:
         values=0 if is_flag else int(raw.nargs),
         required=bool(raw.required),
         metavar="" if is_flag else _metavar(raw, context),
-        default=_default(raw.default, is_flag=is_flag),
+        default=_default(raw, is_flag=is_flag),
         help=str(raw.help or "").strip(),
     )
 
@@ -154,7 +154,9 @@ def _metavar(raw: Any, context: Any) -> str:
     return str(raw.metavar or raw.display_type(context)).strip("<>").replace("|", " or ")
 
 
-def _default(value: Any, *, is_flag: bool) -> str:
+def _default(raw: Any, *, is_flag: bool) -> str:
+    told = getattr(raw, "show_default", None)  # words for a default that is found when it runs
+    value: Any = told if isinstance(told, str) else raw.default
     if is_flag or not isinstance(value, str | int | float):
         return ""
     return str(getattr(value, "value", value))

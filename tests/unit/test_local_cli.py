@@ -6,9 +6,10 @@ import inspect
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer
 
 from tailrace.console.cli import app, main
 from tailrace.console.cli.extras import EXTRA_OF
@@ -136,7 +137,13 @@ def test_every_registered_command_can_be_imported_and_shows_its_help(
 ) -> None:
     assert inspect.getdoc(app.load(entry)), "the command's own help is its docstring"
     assert main([*entry.words.split(), "--help"]) == 0
-    assert "Usage: tailrace" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Usage: tailrace" in shown
+    command: Any = typer.main.get_command(app.build_app(entry.words.split()))
+    for word in entry.words.split():
+        command = command.commands[word]
+    for parameter in command.params:  # what stands in brackets is taken for markup, and not shown
+        assert "[" not in (parameter.help or "")
 
 
 def test_without_a_stack_status_is_1_and_down_is_0(

@@ -27,6 +27,6 @@ def command(
     with byte_progress("writing") as progress:
         manifest = write_backup(folder, file, replace=force, progress=progress)
     sys.stdout.write(
-        f"{len(manifest.files)} files, {decimal(manifest.size_bytes)} of {folder.path} are in "
-        f"{file} ({decimal(file.stat().st_size)})\n"
+        f"{len(manifest.files)} files, {decimal(manifest.size_bytes)}, of {folder.path}:\n"
+        f"{file}, {decimal(file.stat().st_size)}\n"
     )

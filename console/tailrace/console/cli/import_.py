@@ -34,7 +34,7 @@ Form = Annotated[
 ]
 Dataset = Annotated[
     str | None,
-    typer.Option(help="The recording's name; ids come from it.  [default: the file's name]"),
+    typer.Option(help="The recording's name; ids come from it.", show_default="the file's name"),
 ]
 TraceBy = Annotated[
     str | None,

@@ -12,7 +12,7 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="FOLDER",
-        help="The data folder.  [default: $TAILRACE_DATA, else the nearest .tailrace]",
-        show_default=False,
+        help="The data folder.",
+        show_default="$TAILRACE_DATA, else the nearest .tailrace",
     ),
 ]

@@ -26,6 +26,6 @@ def command(
     with byte_progress("reading") as progress:
         manifest = restore_backup(file, folder, replace=force, progress=progress)
     sys.stdout.write(
-        f"{len(manifest.files)} files, {decimal(manifest.size_bytes)} of {manifest.made_at} "
-        f"are in {folder.path}: start it with `tailrace up`\n"
+        f"{len(manifest.files)} files, {decimal(manifest.size_bytes)}, as they were at "
+        f"{manifest.made_at}:\n{folder.path}\n`tailrace up` starts it\n"
     )

@@ -16,11 +16,13 @@ def command(
     *,
     partitions: Annotated[
         int | None,
-        typer.Option(min=1, help="Partitions of a topic.  [default: 4 on one broker, else 32]"),
+        typer.Option(min=1, help="Partitions of a topic.", show_default="4 on one broker, else 32"),
     ] = None,
     replication: Annotated[
         int | None,
-        typer.Option(min=1, help="Copies of a partition.  [default: 3, or the number of brokers]"),
+        typer.Option(
+            min=1, help="Copies of a partition.", show_default="3, or the number of brokers"
+        ),
     ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Change settings that differ.")] = False,
     dry_run: Annotated[

@@ -48,7 +48,9 @@ def command(
     text: TextOption = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", "-n", min=1, help="Of the newest N executions.  [default: all]"),
+        typer.Option(
+            "--limit", "-n", min=1, help="Of the newest N executions.", show_default="all"
+        ),
     ] = None,
     form: Annotated[
         Literal["jsonl", "parquet"],

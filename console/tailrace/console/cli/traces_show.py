@@ -27,7 +27,9 @@ def command(
     full: Annotated[bool, typer.Option("--full", help="Fold nothing.")] = False,
     width: Annotated[
         int | None,
-        typer.Option(min=NARROWEST, help="Cells in a line.  [default: the terminal's, else 80]"),
+        typer.Option(
+            min=NARROWEST, help="Cells in a line.", show_default="the terminal's, else 80"
+        ),
     ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="One JSON document, payloads resolved.")

@@ -24,10 +24,10 @@ def command(
     *,
     data: DataOption = None,
     kafka_port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Kafka's port.  [default: a free one]")
+        int | None, typer.Option(min=1, max=65535, help="Kafka's port.", show_default="a free one")
     ] = None,
     clickhouse_port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="ClickHouse's.  [default: a free one]")
+        int | None, typer.Option(min=1, max=65535, help="ClickHouse's.", show_default="a free one")
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once it serves.")] = False,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,8 @@ async def serving(
         try:
             await site.start()
         except OSError as error:
-            reason = error.strerror or str(error)
+            # asyncio puts a sentence of its own around the system's words.
+            reason = os.strerror(error.errno).lower() if error.errno else str(error)
             raise ViewError(
                 f"cannot listen on {host}:{port}: {reason}; "
                 "give another --port, or 0 for a free one"

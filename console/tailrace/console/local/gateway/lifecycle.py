@@ -70,13 +70,18 @@ async def _listen(runner: web.AppRunner, options: GatewayOptions) -> None:
         await web.TCPSite(runner, options.host, options.port, backlog=256).start()
     except OSError as raised:
         raise ListenError(
-            f"cannot listen on {options.host}:{options.port}: {raised.strerror or raised}; "
+            f"cannot listen on {options.host}:{options.port}: {_reason(raised)}; "
             "choose another with --port, or 0 for a free one"
         ) from raised
     host, port = runner.addresses[0][:2]
     shown = f"[{host}]" if ":" in host else host
     sys.stdout.write(f"listening on http://{shown}:{port}\n")
     sys.stdout.flush()
+
+
+def _reason(raised: OSError) -> str:
+    # asyncio puts a sentence of its own around the system's words.
+    return os.strerror(raised.errno).lower() if raised.errno else str(raised)
 
 
 def _watch_parent(options: GatewayOptions, stopped: asyncio.Event) -> list[asyncio.Task[None]]:
