@@ -173,12 +173,9 @@ def test_a_fork_while_other_threads_record_neither_hangs_nor_repeats(
 
     @component
     def busy() -> None:
-        while not done.is_set():
+        while not done.wait(0.001):
             work(0)
-            if len(counted) < 2000:
-                counted.append(1)
 
-    counted: list[int] = []
     with Tailrace(kafka, prefix=topic_prefix):
         threads = [threading.Thread(target=busy) for _ in range(3)]
         for thread in threads:
@@ -196,7 +193,7 @@ def test_a_fork_while_other_threads_record_neither_hangs_nor_repeats(
     assert len(jobs) == 8
 
 
-def test_a_forked_child_that_cannot_reach_kafka_goes_on_unrecorded(
+def test_a_forked_child_that_cannot_reach_kafka_goes_on(
     kafka: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, write = os.pipe()
@@ -204,7 +201,7 @@ def test_a_forked_child_that_cannot_reach_kafka_goes_on_unrecorded(
     def child() -> None:
         os.write(write, b"%d" % job(5))
 
-    with Tailrace(kafka, prefix=topic_prefix, open_timeout_s=1.0) as client:
+    with Tailrace(kafka, prefix=topic_prefix, open_timeout_s=1.0, close_timeout_s=1.0) as client:
         job(0)
         monkeypatch.setattr(client, "_kafka", "127.0.0.1:1")
         forked(child)
