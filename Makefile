@@ -22,11 +22,11 @@ step = @start=$$SECONDS; echo "== $(1)"; $(2) && echo "   $(1): ok, $$((SECONDS 
 # $(call quietly,COMMAND): show what a command says only if it fails.
 quietly = $(1) > .venv/check.log || { cat .venv/check.log; exit 1; }
 
-.PHONY: help setup demo test lint format docs chaos bench pins clean
+.PHONY: help setup demo test lint format docs chaos bench bench-peers pins clean
 
 help: ## show the goals
 	@echo "Tailrace: the improvement loop for agent fleets, run on a log."
-	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/  make \1|\2/p' Makefile \
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  make \1|\2/p' Makefile \
 	  | while IFS='|' read -r goal text; do printf '%-14s %s\n' "$$goal" "$$text"; done
 
 setup: $(READY) ## make .venv with everything for running and developing
@@ -59,6 +59,9 @@ bench: $(READY) ## measure; each bench prints its figures and its conditions
 	@found=; for bench in bench/*.py; do \
 	  [ -f "$$bench" ] || continue; found=yes; echo "== $$bench"; $(BIN)/python "$$bench" || exit 1; \
 	done; [ -n "$$found" ] || echo "there is no bench yet"
+
+bench-peers: $(READY) ## measure beside other recorders, which it installs into build/peers
+	@$(BIN)/python bench/peers/compare.py
 
 pins: ## renew constraints.txt with today's versions
 	@echo "Resolving the newest versions that fit together; this takes a minute."

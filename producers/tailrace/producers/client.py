@@ -15,9 +15,9 @@ from tailrace.producers import threads
 from tailrace.producers.control import DEV
 from tailrace.producers.guard import guarded
 from tailrace.producers.heartbeats import Heartbeats
+from tailrace.producers.outlet import JournalFullError
 from tailrace.producers.redaction import Redaction
 from tailrace.producers.route import DevRoutes
-from tailrace.producers.sender import JournalFullError, KafkaSender
 from tailrace.producers.shutdown import say_what_is_left, watch_sigterm
 from tailrace.producers.spool import MAX_BYTES, Spool, spool_root
 from tailrace.producers.stats import Stats
@@ -26,7 +26,6 @@ from tailrace.schemas.catalog import latest
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.payloads import ListChain
-from tailrace.schemas.schema_log import log_record
 from tailrace.schemas.topics import SCHEMAS, topic_prefix
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from tailrace.producers.prices import Prices
     from tailrace.producers.recording import Recording
     from tailrace.producers.redaction import Rule
-    from tailrace.producers.sender import WhenFull
+    from tailrace.producers.sender import KafkaSender, WhenFull
 
 _log = logging.getLogger("tailrace.producers")
 
@@ -199,6 +198,10 @@ class Tailrace:
 
     def _connect(self) -> None:
         if self._outlet is None:
+            # Kafka's client library is loaded by those who open a client, not by every import.
+            from tailrace.producers.sender import KafkaSender  # noqa: PLC0415
+            from tailrace.schemas.schema_log import log_record  # noqa: PLC0415
+
             options = kafka_options(self._kafka)
             sender = KafkaSender(
                 options,

@@ -11,10 +11,20 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Protocol
 
+from tailrace.schemas.errors import TailraceError
+
 if TYPE_CHECKING:
     from tailrace.producers.ledger import Barrier
     from tailrace.schemas.payloads import Body
     from tailrace.schemas.topics import Topic
+
+
+class KafkaUnreachableError(TailraceError):
+    """The client could not be opened: no broker answered in time, or it lacks a topic."""
+
+
+class JournalFullError(TailraceError):
+    """Memory and spool are full, and `when_full="raise"` asks for work to be refused then."""
 
 
 class Draft(Protocol):

@@ -21,8 +21,8 @@ from tailrace.producers.backlog import Way
 from tailrace.producers.delivery import Delivery
 from tailrace.producers.durability import SENDER_THREAD
 from tailrace.producers.ledger import Ledger
+from tailrace.producers.outlet import KafkaUnreachableError
 from tailrace.producers.topic_reader import read_to_end
-from tailrace.schemas.errors import TailraceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,14 +42,6 @@ MAX_QUEUED = 200_000
 
 WhenFull = Literal["block", "raise", "shed"]
 """What happens when memory and spool are full: see `KafkaSender`."""
-
-
-class KafkaUnreachableError(TailraceError):
-    """The client could not be opened: no broker answered in time, or it lacks a topic."""
-
-
-class JournalFullError(TailraceError):
-    """Memory and spool are full, and `when_full="raise"` asks for work to be refused then."""
 
 
 class KafkaSender:
