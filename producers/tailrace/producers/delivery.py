@@ -63,11 +63,12 @@ class Delivery:
 
         self.room = threading.Event()
         self.room.set()
+        self._had_producer = False
         self.restarts = 0
         """How often a producer had to be replaced."""
 
-        self.too_large = 0
-        """Records that the broker refused for their size."""
+        self.lost = 0
+        """Records that the broker refused for their size, though they were reduced."""
 
         self._options = options
         self._prefix = prefix
@@ -94,6 +95,7 @@ class Delivery:
         """Connect and learn the partitions; raises aiokafka's errors."""
         self.producer = await self._new_producer()
         await self._learn_partitions()
+        self._had_producer = True
 
     async def _learn_partitions(self) -> None:
         counts: dict[Topic, int] = {}
@@ -240,22 +242,27 @@ class Delivery:
         self._account()
 
     def _refused(self, queue: PartitionQueue) -> None:
-        """Find the record that is too large by sending each alone; that one is given up."""
+        """Find the record that is too large by sending each alone; it is reduced, or given up."""
         if len(queue.in_flight) > 1:
             queue.one_by_one = len(queue.in_flight)
+        elif self.ledger.shrink(queue.in_flight[0]):
+            queue.one_by_one = 1
         else:
             for record in queue.settle():
-                self.too_large += 1
-                _log.error(
-                    "tailrace: a record of %d bytes is larger than the broker's topic %s takes and "
-                    "is lost: raise max.message.bytes there",
-                    len(record.value),
-                    queue.topic.name(self._prefix),
-                )
-                for released in self.ledger.lose(record):
-                    self.backlog.place(released)
+                self._lose(record)
         # The refused batch has used up its sequence numbers, so this producer cannot go on.
         self._broken.set()
+
+    def _lose(self, record: Record) -> None:
+        self.lost += 1
+        _log.error(
+            "tailrace: a record of %d bytes is larger than the broker's topic %s takes and is "
+            "lost: raise max.message.bytes there",
+            len(record.value),
+            record.topic.name(self._prefix),
+        )
+        for released in self.ledger.lose(record):
+            self.backlog.place(released)
 
     def _account(self) -> None:
         full = self.ledger.outstanding_bytes > self._max_buffer_bytes
@@ -289,7 +296,8 @@ class Delivery:
                 )
                 await asyncio.sleep(wait_s)
                 attempt += 1
-        self.restarts += 1
+        self.restarts += self._had_producer
+        self._had_producer = True
         self._broken.clear()
         self._start_all()
         self._account()

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from tailrace.producers.encode import body_record
 from tailrace.producers.passage import OnDisk
+from tailrace.producers.reduction import MAX_RECORD_BYTES, reduced
+from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.topics import BODIES, Topic
 
 if TYPE_CHECKING:
@@ -92,6 +94,9 @@ class Ledger:
 
         self.outstanding_bytes = 0
         """The sizes of their values."""
+
+        self.reduced = 0
+        """Records that were made smaller, as they were too large to be sent."""
 
     def post(self, lane: Lane, topic: Topic, value: bytes | Draft) -> Record | None:
         """Account for a record of a lane; it may be sent at once. None if it could not be made."""
@@ -236,7 +241,23 @@ class Ledger:
         record.is_last = True
         return record
 
+    def shrink(self, record: Record) -> bool:
+        """Make a record smaller that is too large for the broker; say whether that was possible."""
+        try:
+            value = reduced(record.value)
+        except TailraceError:
+            return False
+        if value is None:
+            return False
+        if record.disk is None:
+            self.outstanding_bytes += len(value) - len(record.value)
+        record.value = value
+        self.reduced += 1
+        return True
+
     def _out(self, record: Record) -> Record:
         self.outstanding += 1
         self.outstanding_bytes += len(record.value)
+        if len(record.value) > MAX_RECORD_BYTES:
+            self.shrink(record)
         return record

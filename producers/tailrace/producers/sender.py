@@ -157,7 +157,8 @@ class KafkaSender:
             stats.spooled = backlog.spooled
             stats.taken_over = backlog.taken_over
             stats.corrupt = backlog.corrupt
-            stats.too_large = self.delivery.too_large
+            stats.reduced = self.delivery.ledger.reduced
+            stats.too_large = self.delivery.lost
 
     def post(self, lane: Lane, topic: Topic, value: bytes | Draft) -> None:
         """Queue one record under the lane's key."""

@@ -28,8 +28,11 @@ class Stats:
     shed: int = 0
     """Records given up because memory and spool stayed full."""
 
+    reduced: int = 0
+    """Records that were cut, as they were too large for the broker; they say so."""
+
     too_large: int = 0
-    """Records that were reduced, or lost, because the broker refused them for their size."""
+    """Records that were lost, as the broker refused them even so."""
 
     spooled: int = 0
     """Records that were written to the spool, to be sent later."""
