@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,12 @@ class SlowJournal(Journal):
 
     def finish(self, lane: Lane, topic: Topic, value: bytes) -> None:
         self._keep(self.ledger.finish(lane, topic, value))
+
+    def stored(self, lane: Lane) -> Future[int]:
+        future: Future[int] = Future()
+        if self.taken:
+            self.ledger.barrier(lane, future)
+        return future
 
     def _keep(self, record: Record | None) -> None:
         if record is not None:

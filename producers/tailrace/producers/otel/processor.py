@@ -98,7 +98,8 @@ class TailraceSpanProcessor(SpanProcessor):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Wait until Kafka has acknowledged all spans that have ended; say whether it has.
 
-        Within the time; a record that is lost for good makes it False once.
+        With Kafka away, what lies in the client's spool counts as well. Blocks within the time; a
+        record that is lost for good makes it False.
         """
         try:
             return self._journal.flush(timeout_millis / 1000)
