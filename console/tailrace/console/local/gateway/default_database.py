@@ -17,7 +17,7 @@ from tailrace.console.local.gateway.errors import EngineUnavailableError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tailrace.console.local.gateway.engine import Connection
+    from tailrace.console.local.gateway.connection import Connection
 
 _ASIDE = "_tailrace_default"
 

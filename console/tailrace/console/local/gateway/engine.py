@@ -1,4 +1,4 @@
-"""The seam to chDB: one engine a process, one connection a query.
+"""The embedded engine: one a process, one connection a query.
 
 A fresh connection costs about 0.2 ms and starts from the defaults, so nothing that a query sets
 (settings, database, parameters, temporary tables) can reach another: nothing is ever reset.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from chdb.state.sqlitelike import Connection as _ChdbConnection
 
@@ -21,59 +21,12 @@ from tailrace.console.local.memory import usable_memory_bytes
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tailrace.console.local.gateway.connection import Connection
+
 _MEMORY_PARTS = 2
 """One statement may take this part of the memory: the machine has other work than one query."""
 
 _UNSAFE_PATH = re.compile(r"[?&#%\n]")
-
-
-class Result(Protocol):
-    """One chunk, or a whole result."""
-
-    def bytes(self) -> bytes: ...  # noqa: D102 - chDB's own names
-    def rows_read(self) -> int: ...  # noqa: D102
-    def rows_written(self) -> int: ...  # noqa: D102
-    def bytes_written(self) -> int: ...  # noqa: D102
-    def storage_rows_read(self) -> int: ...  # noqa: D102
-    def storage_bytes_read(self) -> int: ...  # noqa: D102
-    def elapsed(self) -> float: ...  # noqa: D102
-
-
-class Stream(Protocol):
-    """A result in chunks; `fetch` blocks, and returns None at the end."""
-
-    def fetch(self) -> Result | None: ...  # noqa: D102
-    def cancel(self) -> None: ...  # noqa: D102
-
-
-class Written(Protocol):
-    """What an insert did."""
-
-    rows_written: int
-    bytes_written: int
-    elapsed: float  # seconds
-
-
-class Inserter(Protocol):
-    """An insert that takes its rows in pieces; nothing is certain before `finish` returns."""
-
-    def append(self, data: bytes) -> None: ...  # noqa: D102
-    def finish(self) -> Written: ...  # noqa: D102
-    def cancel(self) -> None: ...  # noqa: D102
-
-
-class Connection(Protocol):
-    """A chDB connection: one statement at a time; every call blocks and releases the GIL.
-
-    Arguments are the SQL, the output (or input) format, and the values of its parameters.
-    """
-
-    def query(self, sql: bytes, output: str, params: dict[str, str] | None = None, /) -> Result: ...  # noqa: D102
-    def send_query(  # noqa: D102
-        self, sql: bytes, output: str, params: dict[str, str] | None = None, /
-    ) -> Stream: ...
-    def send_insert(self, sql: bytes, source: str, /) -> Inserter: ...  # noqa: D102
-    def close(self) -> None: ...  # noqa: D102
 
 
 class Engine:

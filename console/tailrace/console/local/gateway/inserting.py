@@ -8,7 +8,7 @@ from tailrace.console.local.gateway.body import Body, check_size
 from tailrace.console.local.gateway.errors import from_engine
 
 if TYPE_CHECKING:
-    from tailrace.console.local.gateway.engine import Connection, Inserter
+    from tailrace.console.local.gateway.connection import Connection, Inserter
     from tailrace.console.local.gateway.lanes import Lane
     from tailrace.console.local.gateway.reply import Reply
     from tailrace.console.local.gateway.statement import Insert

@@ -14,7 +14,8 @@ from tailrace.console.local.gateway.headed import HEADERS, Joined
 from tailrace.console.local.gateway.parked import into_file, parking_place, send_file
 
 if TYPE_CHECKING:
-    from tailrace.console.local.gateway.engine import Connection, Engine, Result, Stream
+    from tailrace.console.local.gateway.connection import Connection, Result, Stream
+    from tailrace.console.local.gateway.engine import Engine
     from tailrace.console.local.gateway.lanes import Lane
     from tailrace.console.local.gateway.reply import Reply
     from tailrace.console.local.gateway.statement import Read
