@@ -144,7 +144,8 @@ def containers(made: list[Any], limits: Limits) -> list[list[bytes]]:
         cutter.feed(inside)
         cutter.flush()
         while (block := cutter.take()) is not None:
-            found.append(splice(schema, Place("bench", STEPS, partition), block.records))
+            parts = splice(schema, Place("bench", STEPS, partition), block.records)
+            found.append([b"".join(parts)])
     return found
 
 

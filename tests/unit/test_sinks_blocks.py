@@ -59,4 +59,5 @@ def test_a_container_holds_the_records_and_where_they_lie(
         assert row.pop("log_id") == PLACE.log_id
         assert row.pop("topic") == PLACE.topic
         assert row.pop("record") == "journal_event"
+        assert row.pop("seal") == 1
         assert row == decode(record.value or b"")[1]
