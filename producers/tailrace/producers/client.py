@@ -8,7 +8,6 @@ import logging
 import sys
 import threading
 import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Self
 
 from tailrace.producers import threads
@@ -16,6 +15,7 @@ from tailrace.producers.control import DEV
 from tailrace.producers.guard import guarded
 from tailrace.producers.heartbeats import Heartbeats
 from tailrace.producers.outlet import JournalFullError
+from tailrace.producers.recent import RecentRuns
 from tailrace.producers.redaction import Redaction
 from tailrace.producers.route import DevRoutes
 from tailrace.producers.shutdown import say_what_is_left, watch_sigterm
@@ -56,8 +56,6 @@ _PARENTS: list[object] = []
 """In a forked child: what is its parent's and must not be touched, not even by being collected."""
 
 _REOPEN_AFTER_S = 30.0
-_RECENT_RUNS = 1024
-_SCORED = ("component", "environment", "deployment", "code_digest", "routing_key", "attempt")
 _ROUTE_WAIT_S = 5.0
 
 
@@ -69,6 +67,35 @@ class Tailrace:
     """Records runs of this process from `open` to `close`; a context manager of either sort.
 
     Opened within another open client it takes over, and hands back when it is closed.
+
+    Args:
+        kafka: bootstrap servers; see `tailrace.schemas.endpoints.kafka_options` when None.
+        environment: whose pointer routes new runs; in `dev` the loaded code registers itself.
+        prefix: the topics' prefix; `TAILRACE_PREFIX` when None.
+        durability: what a call waits for before it returns; see `Durability`.
+        require_kafka: whether `open` fails where no broker answers; else records are kept, and
+            the client connects as soon as one does.
+        when_full: what to do when memory and spool are full; see `WhenFull`.
+        spool: the folder in which records wait that Kafka does not take; `TAILRACE_SPOOL`,
+            else a folder of the user's, when None.
+        spool_bytes: how large the spools of this cluster and prefix may grow on this host; 0
+            for no spool.
+        spool_after_s: how long nothing may be acknowledged before the spool is used.
+        max_buffer_bytes: how much may be in memory, neither acknowledged nor in the spool.
+        handle_sigterm: whether SIGTERM sends what is left before it takes its usual course.
+        step_started_after_s: a step that runs longer is announced by an event of its own, so
+            that a hung or killed one is seen; 0 announces every step.
+        heartbeat_s: how long a run is in progress before it gives a sign of life that names its
+            open steps, and how often it does from then on; 0 for none.
+        open_timeout_s: how long opening may take; after that it goes on in the background.
+        ack_timeout_s: how long a run's caller waits for its acknowledgement.
+        open_steps_wait_s: how long a run waits for steps still open when its component returns.
+        close_timeout_s: how long closing may take to send what is left.
+        redact: what is taken out of values, errors and stacks before anything leaves the
+            process; see `tailrace.producers.redaction`, whose `READY` holds ready rules.
+        prices: what model calls cost that do not say so themselves; see
+            `tailrace.producers.prices`.
+        outlet: where records go instead of to Kafka; a seam for tests.
     """
 
     def __init__(
@@ -95,36 +122,7 @@ class Tailrace:
         prices: Prices | None = None,
         outlet: Outlet | None = None,
     ) -> None:
-        """Make a client that is not open yet.
-
-        Args:
-            kafka: bootstrap servers; see `tailrace.schemas.endpoints.kafka_options` when None.
-            environment: whose pointer routes new runs; in `dev` the loaded code registers itself.
-            prefix: the topics' prefix; `TAILRACE_PREFIX` when None.
-            durability: what a call waits for before it returns; see `Durability`.
-            require_kafka: whether `open` fails where no broker answers; else records are kept, and
-                the client connects as soon as one does.
-            when_full: what to do when memory and spool are full; see `WhenFull`.
-            spool: the folder in which records wait that Kafka does not take; `TAILRACE_SPOOL`,
-                else a folder of the user's, when None.
-            spool_bytes: how large the spools of this cluster and prefix may grow on this host; 0
-                for no spool.
-            spool_after_s: how long nothing may be acknowledged before the spool is used.
-            max_buffer_bytes: how much may be in memory, neither acknowledged nor in the spool.
-            handle_sigterm: whether SIGTERM sends what is left before it takes its usual course.
-            step_started_after_s: a step that runs longer is announced by an event of its own, so
-                that a hung or killed one is seen; 0 announces every step.
-            heartbeat_s: how long a run is in progress before it gives a sign of life that names its
-                open steps, and how often it does from then on; 0 for none.
-            open_timeout_s: how long opening may take; after that it goes on in the background.
-            ack_timeout_s: how long a run's caller waits for its acknowledgement.
-            open_steps_wait_s: how long a run waits for steps still open when its component returns.
-            close_timeout_s: how long closing may take to send what is left.
-            redact: what is taken out of values, errors and stacks before anything leaves the
-                process; see `tailrace.producers.redaction`, whose `READY` holds ready rules.
-            prices: what model calls cost that do not say so themselves; see
-                `tailrace.producers.prices`.
-            outlet: where records go instead of to Kafka; a seam for tests.
+        """Make a client that is not open yet; the arguments stand above.
 
         Raises:
             NoPointerError: for any environment but dev.
@@ -147,9 +145,6 @@ class Tailrace:
         self._heartbeats = Heartbeats(heartbeat_s)
         self.ack_timeout_s = ack_timeout_s
         self.open_steps_wait_s = open_steps_wait_s
-        self.chain = ListChain()
-        self.stats = Stats()
-        self.is_open = False
         self.prices = prices
         self.redaction = None if redact is None else Redaction(redact, self._count_withheld)
         self._kafka = kafka
@@ -159,16 +154,23 @@ class Tailrace:
         self._outlet = outlet
         self.sender: KafkaSender | None = None
         self._routes: DevRoutes | None = None
+        self.recent = RecentRuns()
+        self._left = False
+        self._retry_at = 0.0
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Set what is of this process alone, and of its forked child not."""
+        self.is_open = False
+        self.stats = Stats()
+        self.chain = ListChain()
         self.recordings: dict[str, Recording] = {}
         """The runs in progress by run id."""
 
-        self._recent: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self.continuations: list[Recording] = []
         """In a forked child: runs of its parent's as they go on here, until the child ends."""
 
-        self._left = False
         self._reopening = threading.Lock()
-        self._retry_at = 0.0
 
     @property
     def outlet(self) -> Outlet:
@@ -284,11 +286,7 @@ class Tailrace:
 
     def leave_parent(self) -> None:
         """In a forked child: use nothing of the parent's any more, least of all its locks."""
-        self.is_open = False
-        self.stats = Stats()
-        self.recordings, self.continuations = {}, []
-        self.chain = ListChain()
-        self._reopening = threading.Lock()
+        self._begin_anew()
         if self.sender is not None:
             # Kept, so that nothing closes the parent's loop and connections from here.
             _PARENTS.append(self.sender)
@@ -344,17 +342,6 @@ class Tailrace:
         self.stats.withheld += 1
         if self.stats.withheld == 1:
             _log.error("tailrace: a rule of redact raised: values it is asked about are withheld")
-
-    def remember(self, recording: Recording) -> None:
-        """Keep what is constant in a root run that ended, for feedback that comes later."""
-        self._recent[recording.run_id] = recording.constant
-        if len(self._recent) > _RECENT_RUNS:
-            self._recent.popitem(last=False)
-
-    def recent(self, root_run_id: str) -> dict[str, Any]:
-        """Return what scores repeat of a root run that ended here lately; empty if unknown."""
-        constant = self._recent.get(root_run_id)
-        return {} if constant is None else {name: constant[name] for name in _SCORED}
 
     def count_late(self, what: str) -> None:
         """Count a step that came after the end of its run."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tailrace.producers.client import open_client
 from tailrace.producers.forks import place_here
 from tailrace.producers.place import PLACE, UNRECORDED
+from tailrace.producers.recent import SCORED
 from tailrace.schemas import wire
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.errors import TailraceError
@@ -30,8 +31,6 @@ MAX_NAME = 200
 """Characters of a name, and of a value that is a word."""
 
 MAX_COMMENT = 16_384
-
-_KNOWN = ("component", "environment", "deployment", "code_digest", "routing_key", "attempt")
 
 
 class FeedbackError(TailraceError):
@@ -127,7 +126,7 @@ def _subject(
         place = place_here(place)
     if place is not None:
         root = place.recording.root
-        known = {name: root.constant[name] for name in _KNOWN}
+        known = {name: root.constant[name] for name in SCORED}
         return root, {"trace_id": root.trace_id, "root_run_id": root.root_run_id, **known}
     if UNRECORDED.get() is not None:
         return None, None
@@ -138,9 +137,9 @@ def _subject(
 
 
 def _score(client: Tailrace, told: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
-    known = {"environment": client.environment, **client.recent(about["root_run_id"]), **about}
-    if not about["component"]:
-        known["component"] = client.recent(about["root_run_id"]).get("component", "")
+    recent = client.recent.scored(about["root_run_id"])
+    told_about = {name: value for name, value in about.items() if value}
+    known = {"environment": client.environment, "component": "", **recent, **told_about}
     record: dict[str, Any] = {**known, **told, "ts": time.time_ns() // 1000}
     if client.redaction is not None:
         for name in ("comment", "label", "actor"):

@@ -67,12 +67,7 @@ class Recording:
         self.root: Recording = self if parent is None else parent.recording.root
         """The outermost run of the execution in this process."""
 
-        if claimed is not None:
-            self.trace_id, self.root_run_id = claimed.trace_id, claimed.root_run_id
-        elif parent is not None:
-            self.trace_id, self.root_run_id = self.root.trace_id, self.root.root_run_id
-        else:
-            self.trace_id, self.root_run_id = options.trace_id or new_id(), self.run_id
+        self.trace_id, self.root_run_id = self._execution()
         self.lane = Lane(self.trace_id)
         self.open_steps: dict[int, RecordedStep] = {}
         self.children: list[str] = []
@@ -108,6 +103,13 @@ class Recording:
         if parent is not None:
             parent.recording.children.append(self.run_id)
             self.root.descendants.append(self.lane.done)
+
+    def _execution(self) -> tuple[str, str]:
+        if self.claimed is not None:
+            return self.claimed.trace_id, self.claimed.root_run_id
+        if self.root is not self:
+            return self.root.trace_id, self.root.root_run_id
+        return self.options.trace_id or new_id(), self.run_id
 
     def _constant_fields(self, route: Route, options: RunOptions) -> dict[str, Any]:
         parent, claimed = self.parent, self.claimed
@@ -221,7 +223,7 @@ class Recording:
             self._outlet.finish(self.lane, RUNS, value)
         self.client.recordings.pop(self.run_id, None)
         if self.root is self:
-            self.client.remember(self)
+            self.client.recent.remember(self.run_id, self.constant)
 
     def output(self, value: Any) -> Externalized:
         """Return what was given back, large parts as bodies."""
