@@ -98,7 +98,7 @@ class Backlog:
         self.connected = asyncio.Event()
         """Set when the partitions are known."""
 
-        self._progress_at = time.monotonic()
+        self._silent_s = 0.0
         self._acknowledged = 0
         self._acknowledged_at_entry = 0
         self._retry_at = 0.0
@@ -129,7 +129,7 @@ class Backlog:
 
     def note_progress(self, acknowledged: int = 0) -> None:
         """Say that the broker acknowledged records, or that only now something is on its way."""
-        self._progress_at = time.monotonic()
+        self._silent_s = 0.0
         if acknowledged:
             self._acknowledged += acknowledged
             if self.way is Way.SPOOLING:
@@ -142,14 +142,19 @@ class Backlog:
             if not self._store(records):
                 return
 
-    def watch(self) -> None:
-        """Begin to spool if it is time to."""
+    def watch(self, passed_s: float) -> None:
+        """Begin to spool if it is time to; called again and again.
+
+        Args:
+            passed_s: what the caller slept since the last call. The time is not taken from a clock:
+                while this process gets no time of the processor itself, no broker is to blame.
+        """
         if self.spool is None or self.way is Way.SPOOLING or not self.ledger.outstanding:
             return
-        now = time.monotonic()
-        stalled = now - self._progress_at > self._after_s
+        self._silent_s += passed_s
+        stalled = self._silent_s > self._after_s
         crowded = self.ledger.outstanding_bytes > self._above_bytes
-        if (stalled or crowded) and now >= self._retry_at:
+        if (stalled or crowded) and time.monotonic() >= self._retry_at:
             self.spool_all()
 
     def spool_all(self) -> None:

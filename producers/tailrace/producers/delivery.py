@@ -31,11 +31,13 @@ WRITTEN: tuple[Topic, ...] = (RUNS, STEPS, BODIES, CONTROL, SCORES, SCHEMAS)
 """The topics that a client writes to."""
 
 BATCH_BYTES = 256 * 1024
+COMPRESSION = "zstd"
 _TICK_S = 0.25
 _STOP_S = 3.0
 _BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 _CONNECT_S = 20.0
 _POLL_S = 0.02
+_PORTION = 1000
 _SPOOL_LINGER_S = 0.05
 
 Entry = tuple[Any, ...]
@@ -148,7 +150,7 @@ class Delivery:
 
     def keep(self) -> None:
         """Put on disk what is not acknowledged, as no time is left to send it. Blocks for it."""
-        self._take_queued()
+        self._take_queued(len(self.queue))
         if self.ledger.outstanding:
             self.backlog.spool_all()
 
@@ -171,20 +173,28 @@ class Delivery:
         while True:
             await self._go.wait()
             self._go.clear()
-            self._take_queued()
-            self.backlog.write()
-            self._start_all()
-            self._account()
+            # Cleared before the draining: who appends after the last look will ask again.
+            self.scheduled = False
+            if not self.ledger.outstanding:
+                self.backlog.note_progress()
+            while self._take_queued(_PORTION):
+                self._send()
+                await asyncio.sleep(0)  # acknowledgements come in meanwhile
+            self._send()
 
-    def _take_queued(self) -> None:
+    def _send(self) -> None:
+        self.backlog.write()
+        self._start_all()
+        self._account()
+
+    def _take_queued(self, at_most: int) -> bool:
+        """Take entries off the queue; say whether there may be more."""
         ledger = self.ledger
         queue = self.queue
         place = self.backlog.place
-        # Cleared before the draining: who appends after the last look will ask again.
-        self.scheduled = False
-        if not ledger.outstanding:
-            self.backlog.note_progress()
-        while queue:
+        for _ in range(at_most):
+            if not queue:
+                return False
             method, *arguments = queue.popleft()
             try:
                 record = method(ledger, *arguments)
@@ -193,6 +203,7 @@ class Delivery:
                 continue
             if record is not None:
                 place(record)
+        return True
 
     async def _tick(self) -> None:
         while True:
@@ -202,7 +213,7 @@ class Delivery:
                     self._on_tick()
                 except Exception:  # noqa: BLE001 - see above
                     _log.exception("tailrace: steps that still run could not be announced")
-            self.backlog.watch()
+            self.backlog.watch(_TICK_S)
             self._account()
 
     def _start_all(self) -> None:
@@ -312,7 +323,7 @@ class Delivery:
             **self._options,
             enable_idempotence=True,
             acks="all",
-            compression_type="zstd",
+            compression_type=COMPRESSION,
             max_batch_size=BATCH_BYTES,
             max_request_size=8 * BATCH_BYTES,
             linger_ms=0,  # the queue lingers
