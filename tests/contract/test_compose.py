@@ -6,6 +6,8 @@ import ast
 import json
 import re
 import shlex
+import subprocess
+import sys
 import urllib.parse
 import urllib.request
 from importlib.metadata import distribution
@@ -19,6 +21,8 @@ from jsonschema.validators import validator_for
 from reference_pages import command_line
 from support import kafka_properties
 from support.repository import ROOT, SOURCE_ROOTS, modules, paths
+from tailrace.console.sink_view.server import serving
+from tailrace.sinks.sink import SinkStats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +87,23 @@ def test_servers_are_asked_for_their_health_and_waited_for() -> None:
         for waited, how in SERVICES[name]["depends_on"].items():
             expected = "service_healthy" if waited in SERVERS else "service_completed_successfully"
             assert how["condition"] == expected, f"{name} waits for {waited}"
+
+
+def test_the_sink_is_asked_for_its_health_on_the_port_that_it_is_told() -> None:
+    sink = SERVICES["sink"]
+    port = sink["command"][sink["command"].index("--metrics-port") + 1]
+    check = sink["healthcheck"]["test"]
+    assert check[:3] == ["CMD", "python", "-c"], "the image has Python and no curl"
+    assert f"'http://127.0.0.1:{port}/healthz'" in check[3]
+    with serving(SinkStats()) as address:
+        code = check[3].replace(f"http://127.0.0.1:{port}", address)
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    failed = SinkStats()
+    failed.health.failed("for the test")
+    with serving(failed) as address:
+        code = check[3].replace(f"http://127.0.0.1:{port}", address)
+        ran = subprocess.run([sys.executable, "-c", code], check=False, stderr=subprocess.PIPE)
+        assert ran.returncode != 0
 
 
 def test_every_service_is_bounded_restarted_and_kept_from_more_rights() -> None:

@@ -78,4 +78,6 @@ def test_a_metrics_name_says_its_unit(metric: Metric) -> None:
 
 def test_metrics_are_declared_once_with_few_labels() -> None:
     assert len({metric.name for metric in METRICS}) == len(METRICS)
-    assert {label for metric in METRICS for label in metric.labels} <= {"topic", "partition"}
+    assert {label for metric in METRICS for label in metric.labels} <= {
+        *("topic", "partition", "table", "link")
+    }

@@ -55,8 +55,15 @@ ARCHIVE_INSERT = Metric(
 ARCHIVE_RETRIES = Metric(
     "tailrace_archive_insert_retries_total",
     "counter",
-    ("topic",),
+    ("table",),
     "inserts sent again under their token; growing means that ClickHouse refuses or times out",
+)
+ARCHIVE_LINKS = Metric(
+    "tailrace_archive_link_seconds_total",
+    "counter",
+    ("link",),
+    "time by link: consume (polls that brought records, the wait for them included), splice, "
+    "insert (ClickHouse's part with its retries), commit; what runs at once adds up",
 )
 ARCHIVE_SKIPPED = Metric(
     "tailrace_archive_skipped_total",
@@ -74,7 +81,7 @@ ARCHIVE_DELAY = Metric(
     "tailrace_archive_delay_seconds",
     "gauge",
     ("topic", "partition"),
-    "age of the oldest record that is not yet stored, by broker time",
+    "age of the oldest record that was read and is not stored, by broker time",
 )
 ARCHIVE_PARTITIONS = Metric(
     "tailrace_archive_partitions", "gauge", (), "partitions that this process owns"
@@ -110,6 +117,7 @@ METRICS: tuple[Metric, ...] = (
     ARCHIVE_BLOCK_ROWS,
     ARCHIVE_INSERT,
     ARCHIVE_RETRIES,
+    ARCHIVE_LINKS,
     ARCHIVE_SKIPPED,
     ARCHIVE_LAG,
     ARCHIVE_DELAY,

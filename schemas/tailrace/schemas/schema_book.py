@@ -60,6 +60,11 @@ class SchemaBook:
         return len(self._schemas)
 
     @property
+    def learnt(self) -> int:
+        """How many schemas were learnt, beside those that it began with."""
+        return self._learnt
+
+    @property
     def awaited(self) -> frozenset[int]:
         """The ids that somebody waits for now."""
         return frozenset(self._waiting)

@@ -104,6 +104,11 @@ class SchemaFollower:
         self.book = SchemaBook() if book is None else book
         self.topic = SCHEMAS.name(prefix)
         self.rejections: deque[str] = deque(maxlen=_REJECTIONS_KEPT)
+        """The newest of them, with reasons."""
+
+        self.rejected = 0
+        """How many there were."""
+
         self._partition = TopicPartition(self.topic, 0)
         connection = dict(kafka_options() if options is None else options)
         self._consumer: Any = None
@@ -179,6 +184,7 @@ class SchemaFollower:
             except SchemaRejectedError as error:
                 where = f"{self.topic} partition 0 offset {record.offset}"
                 self.rejections.append(f"{where}: {error}")
+                self.rejected += 1
                 _log.warning("%s: %s", where, error)
 
 

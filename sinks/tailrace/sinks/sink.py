@@ -18,9 +18,11 @@ from tailrace.sinks.archive import log_identity
 from tailrace.sinks.archive.blocks import Place
 from tailrace.sinks.archive.consumer import ArchiveConsumer, SinkFailedError
 from tailrace.sinks.archive.dead_letters import DeadLetterSender
+from tailrace.sinks.archive.engine_version import check_engine
 from tailrace.sinks.archive.lane import Lane
 from tailrace.sinks.archive.options import SinkOptions, SinkStats
 from tailrace.sinks.archive.protocol import Commit
+from tailrace.sinks.archive.reachability import watch
 from tailrace.sinks.archive.storing import BlockStore
 from tailrace.sinks.archive.writer import Writer
 from tailrace.sinks.clickhouse import connect
@@ -73,11 +75,13 @@ async def run_sink(
         TailraceError: if it cannot go on, with what to do.
     """
     kafka = kafka_options(options.kafka)
-    counted = stats or SinkStats()
+    counted = SinkStats() if stats is None else stats
+    counted.meters.waiting_partitions = lambda: counted.waiting_for_schemas
     if source is not None:
         await _Sink(options, counted, source, kafka).run(stop)
         return
     async with SchemaFollower(prefix=options.prefix, options=kafka) as follower:
+        counted.meters.schemas = lambda: (follower.book.learnt, follower.rejected)
         await _Sink(options, counted, follower.book, kafka).run(stop)
 
 
@@ -145,16 +149,28 @@ class _Sink:
             consumer = ArchiveConsumer(
                 self._options, self._kafka, self._stats, self._begin, self._lane
             )
+            ask = {"Kafka": self._kafka_answers, "ClickHouse": self._clickhouse_answers}
+            watching = asyncio.create_task(watch(self._stats.health, ask))
+            stack.callback(watching.cancel)
             await consumer.run(names, stop)
 
     def _open_database(self) -> Client:
         client = connect(self._options.clickhouse, self._options.database)
         migrate(client)
+        check_engine(client)
         log_identity.check_cluster(client, self._log_id, self._options.topic_prefix)
         return client
 
-    def _count_retry(self) -> None:
+    def _count_retry(self, table: str) -> None:
         self._stats.retries += 1
+        self._stats.meters.retried(table)
+
+    async def _kafka_answers(self) -> bool:
+        return bool(await self._admin.describe_cluster())
+
+    async def _clickhouse_answers(self) -> bool:
+        assert self._client is not None, "it is watched once it is open"
+        return await asyncio.to_thread(self._client.ping)
 
     async def _begin(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Commit]:
         """Return where each assigned partition begins, once it is known to be the same log."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 EXTRA_OF = {
     "clickhouse_connect": "console",
+    "prometheus_client": "console",
     "rich": "console",
     "typer": "console",
     "aiohttp": "console",

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Self
@@ -17,7 +18,9 @@ from rich.live import Live
 from tailrace.console.report.amounts import plural
 from tailrace.console.report.printable import one_line
 from tailrace.console.report.sink_status import log_line, status_line
+from tailrace.console.sink_view.server import LOOPBACK, serving
 from tailrace.schemas.errors import TailraceError
+from tailrace.sinks.archive.health import STUCK_AFTER_S, Health
 from tailrace.sinks.clickhouse import connect
 from tailrace.sinks.migrations import migrate
 from tailrace.sinks.sink import SinkOptions, SinkStats, run_sink
@@ -47,6 +50,28 @@ def command(
             "at once. No two that run at the same time may share one.",
         ),
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            metavar="PORT",
+            help="Serve /metrics for Prometheus and /healthz on this port; 0 takes a free one. "
+            "Not served unless told.",
+        ),
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to serve them on.")
+    ] = LOOPBACK,
+    stuck_after: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            metavar="SECONDS",
+            help="How long nothing may move while records wait, or a server not answer, before "
+            "/healthz says 503 and why.",
+        ),
+    ] = STUCK_AFTER_S,
 ) -> None:
     """Store the log in ClickHouse, each record once, until Ctrl-C or SIGTERM.
 
@@ -56,7 +81,12 @@ def command(
     """
     if no_migrate:
         _require_migrated()
-    asyncio.run(_run(SinkOptions(instance=instance)))
+    stats = SinkStats(health=Health(stuck_after))
+    with ExitStack() as stack:
+        if metrics_port is not None:
+            address = stack.enter_context(serving(stats, host=metrics_host, port=metrics_port))
+            sys.stderr.write(f"metrics on {address}/metrics, health on {address}/healthz\n")
+        asyncio.run(_run(SinkOptions(instance=instance), stats))
 
 
 def _require_migrated() -> None:
@@ -68,12 +98,11 @@ def _require_migrated() -> None:
         )
 
 
-async def _run(options: SinkOptions) -> None:
+async def _run(options: SinkOptions, stats: SinkStats) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _stop, stop)
-    stats = SinkStats()
     sink = loop.create_task(run_sink(options, stop, stats=stats))
     with _Reporter(stats) as reporter:
         while not sink.done():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
@@ -14,6 +15,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from tailrace.schemas.errors import TailraceError
 from tailrace.sinks.archive.lane import Lane, PartitionLostError
+from tailrace.sinks.archive.meters import Position
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -115,8 +117,10 @@ class ArchiveConsumer:
         await asyncio.gather(*(lane.close() for lane in lanes))
         self._lanes.clear()
         self._stats.partitions = 0
+        self._stats.meters.positions = {}
 
     async def _poll(self) -> None:
+        began = time.monotonic()
         batches = cast(
             "dict[TopicPartition, list[LogRecord]]",
             await self._consumer.getmany(timeout_ms=POLL_MS),
@@ -126,6 +130,8 @@ class ArchiveConsumer:
             if lane is not None:
                 end = self._consumer.highwater(partition) or 0
                 lane.feed(records, behind=records[-1].offset + 1 < end)
+        if batches:
+            self._stats.meters.spent("consume", time.monotonic() - began)
         await self._skip_markers()
         self._regulate()
         self._check()
@@ -142,6 +148,7 @@ class ArchiveConsumer:
         share = limit // max(len(self._lanes), 1)
         total = sum(lane.buffered_bytes for lane in self._lanes.values())
         lag = 0
+        positions: dict[tuple[str, int], Position] = {}
         for partition, lane in self._lanes.items():
             held = lane.buffered_bytes
             if total > limit and held > share and not lane.pressed:
@@ -152,13 +159,22 @@ class ArchiveConsumer:
                 lane.press(pressed=False)
             end = self._consumer.highwater(partition) or 0
             lag += max(0, end - lane.protocol.stored_to)
+            # What an open transaction holds back cannot be read, so the sink does not lag by it.
+            stable = self._consumer.last_stable_offset(partition)
+            end = end if stable is None else min(end, stable)
+            missing = max(0, end - lane.protocol.stored_to)
+            place = (partition.topic, partition.partition)
+            positions[place] = Position(lane.protocol.stored_to, missing, lane.oldest_ms)
         self._stats.lag = lag
+        self._stats.meters.positions = positions
+        self._stats.health.turned(positions)
 
     def _check(self) -> None:
         failure = self._failure or next(
             (lane.failure for lane in self._lanes.values() if lane.failure), None
         )
         if failure is not None:
+            self._stats.health.failed(str(failure))
             raise failure
 
     def _committer(self, partition: TopicPartition) -> Callable[[Commit], Awaitable[None]]:

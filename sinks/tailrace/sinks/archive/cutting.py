@@ -108,6 +108,13 @@ class Cutter(Generic[R]):
         return bool(self._open)
 
     @property
+    def oldest(self) -> R | None:
+        """The first record that was fed and not taken, if any."""
+        if self._closed and self._closed[0].records:
+            return self._closed[0].records[0]
+        return self._open[0] if self._open else None
+
+    @property
     def recovering(self) -> bool:
         """Whether the pending range has not been fed whole yet."""
         return self._pending_last is not None

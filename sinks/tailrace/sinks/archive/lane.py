@@ -97,6 +97,12 @@ class Lane:
         return self.protocol.cutter.buffered_bytes
 
     @property
+    def oldest_ms(self) -> int | None:
+        """Broker time of the oldest record that was fed and is not stored; None if none waits."""
+        record = self.protocol.oldest
+        return None if record is None else record.timestamp
+
+    @property
     def failure(self) -> BaseException | None:
         """Why the lane stopped by itself, if it did."""
         if self._task is None or not self._task.done() or self._task.cancelled():
@@ -174,7 +180,9 @@ class Lane:
 
     async def _do(self, action: Commit | Insert[LogRecord]) -> None:
         if isinstance(action, Commit):
+            began = self._clock()
             await self._commit(action)
+            self._stats.meters.spent("commit", self._clock() - began)
         else:
             await self._insert(action.block)
         self.protocol.done(action)
@@ -193,6 +201,13 @@ class Lane:
         stats.dead_letters += len(stored.rejected)
         stats.bytes += block.size_bytes
         stats.blocks += 1
+        stats.meters.stored(
+            self.place.topic,
+            rows=stored.rows,
+            skipped=stored.skipped,
+            letters=len(stored.rejected),
+            size_bytes=block.size_bytes,
+        )
 
     async def _stored(self, block: Block[LogRecord]) -> Stored[Any]:
         loop = asyncio.get_running_loop()
@@ -200,13 +215,18 @@ class Lane:
         while True:
             began = self._clock()
             try:
-                return await loop.run_in_executor(
+                stored = await loop.run_in_executor(
                     self._executor, self._store.store, self.place, block, frozenset(given_up)
                 )
             except UnknownSchemasError as unknown:
-                given_up |= await self._wait_for_schemas(unknown.schema_ids)
+                missed = unknown.schema_ids
+            else:
+                spent_s = self._clock() - began
+                self._stats.meters.inserted(self.place.topic, spent_s, stored.splice_s)
+                return stored
             finally:
                 self._stats.insert_s += self._clock() - began
+            given_up |= await self._wait_for_schemas(missed)
 
     async def _wait_for_schemas(self, schema_ids: frozenset[int]) -> set[int]:
         """Return those ids that are still unknown when their time is up.

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from tailrace.schemas.names import ARCHIVE
 from tailrace.schemas.topics import topic_prefix
 from tailrace.sinks.archive.cutting import Limits
+from tailrace.sinks.archive.health import Health
+from tailrace.sinks.archive.meters import Meters
 
 
 @dataclass(frozen=True)
@@ -107,3 +109,9 @@ class SinkStats:
 
     insert_s: float = 0.0
     """Seconds spent in inserts, splice included, summed over those that ran at once."""
+
+    meters: Meters = field(default_factory=Meters, compare=False, repr=False)
+    """The same and more, as metrics."""
+
+    health: Health = field(default_factory=Health, compare=False, repr=False)
+    """Whether the sink is stuck."""

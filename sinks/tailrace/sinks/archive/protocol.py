@@ -118,6 +118,13 @@ class PartitionProtocol(Generic[R]):
             and not self.cutter.has_open
         )
 
+    @property
+    def oldest(self) -> R | None:
+        """The first record that was fed and is not known to be stored, if any."""
+        if self._block is not None and self._block.records:
+            return self._block.records[0]
+        return self.cutter.oldest
+
     def feed(self, records: Sequence[R]) -> None:
         """Take further records of the partition, in offset order."""
         self.cutter.feed(records)

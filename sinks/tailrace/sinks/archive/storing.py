@@ -5,6 +5,7 @@ Blocking; called from worker threads. What it cannot store it hands back with re
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic
 
@@ -18,7 +19,7 @@ from tailrace.sinks.archive.writer import InsertFailedError, InsertRefusedError
 from tailrace.sinks.tables import SKIPPED_RECORDS, Table, table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from tailrace.schemas.catalog import Schema
     from tailrace.schemas.wire import SchemaSource
@@ -54,6 +55,9 @@ class Stored(Generic[R]):
     rejected: list[Rejected[R]] = field(default_factory=list[Rejected[R]])
     """Records that are to go to the dead letters."""
 
+    splice_s: float = 0.0
+    """Seconds that making the containers took."""
+
 
 class BlockStore:
     """Stores blocks of any partition.
@@ -63,14 +67,20 @@ class BlockStore:
         source: where schemas are looked up.
         max_rejected_share: above this share of rejected records in a block nothing is dead-lettered
             and the partition stops.
+        clock: monotonic seconds, for what is measured.
     """
 
     def __init__(
-        self, writer: Writer, source: SchemaSource, max_rejected_share: float = 0.5
+        self,
+        writer: Writer,
+        source: SchemaSource,
+        max_rejected_share: float = 0.5,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._writer = writer
         self._source = source
         self._max_share = max_rejected_share
+        self._clock = clock
 
     def knows(self, schema_id: int) -> bool:
         """Return whether the schema can be looked up by now."""
@@ -142,7 +152,7 @@ class BlockStore:
             return
         token = insert_token(place.log_id, place.topic, place.partition, block, schema.id)
         try:
-            self._writer.insert(table.name, splice(schema, place, records), token)
+            self._writer.insert(table.name, self._splice(schema, place, records, stored), token)
         except InsertRefusedError as refused:
             # Nothing was written and the token is unused, so it still stands for this range.
             sound, rejected = self._isolate(table, schema, place, records)
@@ -154,8 +164,16 @@ class BlockStore:
             stored.rejected += rejected
             records = sound
             if records:
-                self._writer.insert(table.name, splice(schema, place, records), token)
+                self._writer.insert(table.name, self._splice(schema, place, records, stored), token)
         stored.rows += len(records)
+
+    def _splice(
+        self, schema: Schema, place: Place, records: Sequence[R], stored: Stored[R]
+    ) -> list[bytes]:
+        began = self._clock()
+        container = splice(schema, place, records)
+        stored.splice_s += self._clock() - began
+        return container
 
     def _isolate(
         self, table: Table, schema: Schema, place: Place, records: Sequence[R]

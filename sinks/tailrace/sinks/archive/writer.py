@@ -73,14 +73,14 @@ class Writer:
     Args:
         client: from `clickhouse.connect`, in the database to write to.
         patience_s: how long one insert is retried before it counts as failed.
-        on_retry: called for each retry.
+        on_retry: called with the table for each retry.
     """
 
     def __init__(
         self,
         client: Client,
         patience_s: float = 300.0,
-        on_retry: Callable[[], None] = lambda: None,
+        on_retry: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._client: Any = client  # its types know raw_insert only with a table
         self._patience_s = patience_s
@@ -139,7 +139,7 @@ class Writer:
                 _log.warning("insert into %s is retried: %s", table, sentence(error))
             else:
                 return
-            self._on_retry()
+            self._on_retry(table)
             self._stopped.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
