@@ -1,0 +1,160 @@
+"""The log as the ledger sees it: where its partitions begin and end, the commits, the records.
+
+Reading needs no group: nothing is committed, and no sink is disturbed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from tailrace.schemas.endpoints import kafka_options
+from tailrace.schemas.errors import TailraceError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Collection, Sequence
+
+    from tailrace.sinks.archive.cutting import LogRecord
+
+COORDINATOR_S = 30.0
+READ_S = 60.0
+"""How long a read may bring nothing, neither a record nor a marker, before it counts as failed."""
+
+_PAUSE_S = 0.1
+_POLL_MS = 500
+_FETCH_BYTES = 4 << 20
+
+
+class LogUnreadableError(TailraceError):
+    """The log cannot be read as far as it must be."""
+
+
+class Log:
+    """A reader of any partitions, one at a time.
+
+    Args:
+        admin: a started admin client.
+        consumer: a started consumer without a group, that reads what is committed.
+        log_id: the id of the cluster.
+    """
+
+    def __init__(self, admin: Any, consumer: Any, log_id: str) -> None:
+        self.log_id = log_id
+        self._admin = admin
+        self._consumer = consumer
+
+    async def partitions(self, topics: Sequence[str]) -> list[TopicPartition]:
+        """Return the partitions of those of the topics that exist, by name and number."""
+        there = set(cast("list[str]", await self._admin.list_topics()))
+        wanted = [topic for topic in topics if topic in there]
+        if not wanted:
+            return []
+        described = cast("list[dict[str, Any]]", await self._admin.describe_topics(wanted))
+        return sorted(
+            TopicPartition(topic["topic"], partition["partition"])
+            for topic in described
+            for partition in topic["partitions"]
+        )
+
+    async def begins(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the lowest offset that each partition still has."""
+        return await self._consumer.beginning_offsets(list(partitions))
+
+    async def ends(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the offset after the last committed record or marker of each partition."""
+        return await self._consumer.end_offsets(list(partitions))
+
+    async def offsets_at(
+        self, partitions: Collection[TopicPartition], time_ms: int
+    ) -> dict[TopicPartition, int]:
+        """Return each partition's first offset from a time on; it is left out where there is none.
+
+        Args:
+            partitions: where to look.
+            time_ms: milliseconds since the epoch, by the broker's clock.
+        """
+        found = await self._consumer.offsets_for_times(dict.fromkeys(partitions, time_ms))
+        return {partition: entry.offset for partition, entry in found.items() if entry is not None}
+
+    async def committed(
+        self, group: str, partitions: Collection[TopicPartition]
+    ) -> dict[TopicPartition, int]:
+        """Return what the group has committed; a partition without a commit is left out."""
+        deadline = asyncio.get_running_loop().time() + COORDINATOR_S
+        while True:
+            try:
+                found = await self._admin.list_consumer_group_offsets(
+                    group, partitions=list(partitions)
+                )
+            except KafkaError as error:
+                if not error.retriable or asyncio.get_running_loop().time() > deadline:
+                    raise LogUnreadableError(
+                        f"the commits of group {group} cannot be read: {error!r}; see whether the "
+                        "broker is well"
+                    ) from error
+            else:
+                return {tp: entry.offset for tp, entry in found.items() if entry.offset >= 0}
+            await asyncio.sleep(_PAUSE_S)
+
+    async def read(
+        self, partition: TopicPartition, begin: int, end: int
+    ) -> AsyncGenerator[Sequence[LogRecord]]:
+        """Yield the records from `begin` on that lie before `end`, in order, in portions.
+
+        Raises:
+            LogUnreadableError: if nothing comes for READ_S although the end is not reached.
+        """
+        loop = asyncio.get_running_loop()
+        self._consumer.assign([partition])
+        self._consumer.seek(partition, begin)
+        position, moved_at = begin, loop.time()
+        while position < end:
+            found = await self._consumer.getmany(partition, timeout_ms=_POLL_MS)
+            records = cast("Sequence[LogRecord]", found.get(partition, ()))
+            reached = cast("int", await self._consumer.position(partition))
+            if reached > position:
+                position, moved_at = reached, loop.time()
+            elif loop.time() - moved_at > READ_S:
+                raise LogUnreadableError(
+                    f"{partition.topic}-{partition.partition} brought nothing after offset "
+                    f"{position} for {READ_S:.0f} s, though it ends at {end}: see whether the "
+                    "broker is well"
+                )
+            if records:
+                yield [record for record in records if record.offset < end]
+
+
+@asynccontextmanager
+async def open_log(bootstrap: str | None = None) -> AsyncGenerator[Log]:
+    """Connect to the log for the length of the block.
+
+    Raises:
+        LogUnreadableError: if the broker does not answer, there or later.
+    """
+    kafka = kafka_options(bootstrap)
+    try:
+        async with AsyncExitStack() as stack:
+            admin = cast("Any", AIOKafkaAdminClient)(**kafka)
+            stack.push_async_callback(admin.close)
+            await admin.start()
+            consumer = cast("Any", AIOKafkaConsumer)(
+                **kafka,
+                group_id=None,
+                enable_auto_commit=False,
+                isolation_level="read_committed",
+                max_partition_fetch_bytes=_FETCH_BYTES,
+            )
+            stack.push_async_callback(consumer.stop)
+            await consumer.start()
+            described = cast("dict[str, Any]", await admin.describe_cluster())
+            yield Log(admin, consumer, str(described["cluster_id"]))
+    except KafkaError as error:
+        raise LogUnreadableError(
+            f"no answer from Kafka at {kafka['bootstrap_servers']}: is it running? `tailrace up` "
+            f"starts the local one, TAILRACE_KAFKA names another ({error!r})"
+        ) from error
