@@ -71,8 +71,9 @@ def test_what_is_no_response_has_no_usage(response: Any) -> None:
 
 
 def test_counts_of_another_type_are_unknown() -> None:
-    found = usage_of({"usage": {"prompt_tokens": "12", "completion_tokens": True}})
-    assert found == Usage(provider="openai")
+    assert usage_of({"usage": {"prompt_tokens": "12", "output_tokens": True}}) is None
+    found = usage_of({"usage": {"prompt_tokens": 12, "completion_tokens": True}})
+    assert found == Usage(provider="openai", input_tokens=12)
 
 
 def test_what_was_told_stands_above_what_was_read() -> None:

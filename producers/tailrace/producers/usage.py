@@ -109,9 +109,10 @@ def usage_of(response: Any) -> Usage | None:
     used = _get(response, "usage")
     if used is None:
         return None
-    if _get(used, "prompt_tokens") is not None:
+    if _count(_get(used, "prompt_tokens")) is not None:
         return _chat_completion(response, used)
-    if _get(used, "input_tokens") is not None or _get(used, "output_tokens") is not None:
+    counts = (_get(used, "input_tokens"), _get(used, "output_tokens"))
+    if any(_count(each) is not None for each in counts):
         return _messages_or_responses(response, used)
     return None
 
