@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
 START_S = 30.0
@@ -38,8 +38,14 @@ class Answer:
 class GatewayProcess:
     """One gateway on a folder and a port the system chose."""
 
-    def __init__(self, path: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
-        command = [sys.executable, "-m", "tailrace.console.local.gateway"]
+    def __init__(
+        self,
+        path: Path,
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        program: Sequence[str] = ("-m", "tailrace.console.local.gateway"),
+    ) -> None:
+        command = [sys.executable, *program]
         command += ["--path", str(path), "--port", "0", "--exit-with-parent", *arguments]
         self.process = subprocess.Popen(
             command,
@@ -122,9 +128,12 @@ class GatewayProcess:
 
 @contextmanager
 def running(
-    path: Path, *arguments: str, env: dict[str, str] | None = None
+    path: Path,
+    *arguments: str,
+    env: dict[str, str] | None = None,
+    program: Sequence[str] = ("-m", "tailrace.console.local.gateway"),
 ) -> Generator[GatewayProcess]:
-    gateway = GatewayProcess(path, *arguments, env=env)
+    gateway = GatewayProcess(path, *arguments, env=env, program=program)
     try:
         yield gateway
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import signal
 import sys
@@ -18,6 +19,8 @@ from tailrace.schemas.errors import TailraceError
 
 _MAX_URL_BYTES = 1 << 20  # as ClickHouse's http_max_uri_size
 _WATCH_S = 0.5
+_STOP_S = 7.0
+"""How long a stop may take after what runs had its time."""
 
 
 class ListenError(TailraceError):
@@ -50,10 +53,14 @@ async def serve(options: GatewayOptions) -> None:
         for watch in watches:
             watch.cancel()
     finally:
+        # What was acknowledged is in the folder already, so an engine that hangs is not waited for:
+        # its threads are written to the log, and the process ends.
+        faulthandler.dump_traceback_later(options.drain_s + _STOP_S, exit=True)
         await gateway.drain(options.drain_s)
         await runner.cleanup()  # ends inserts whose client sends nothing more
         await gateway.settle()
         gateway.close()
+        faulthandler.cancel_dump_traceback_later()
 
 
 def check_host(options: GatewayOptions) -> None:
