@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from support.journal import assert_whole, read_events, runs_of
-from tailrace.producers import Tailrace, component, step
+from tailrace.producers import Tailrace, component, recorded_step, step
+from tailrace.producers.definition import StepDefinition
+from tailrace.producers.place import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +129,9 @@ def test_steps_in_a_forked_child_are_a_run_that_continues_their_own(
 
 _OS_FORK = """
 import os, sys
-from tailrace.producers import Tailrace, component, step
+from tailrace.producers import Tailrace, component, recorded_step, step
+from tailrace.producers.definition import StepDefinition
+from tailrace.producers.place import PLACE
 
 @step
 def work(number):
@@ -209,3 +213,58 @@ def test_a_forked_child_that_cannot_reach_kafka_goes_on(
     os.close(read)
     os.close(write)
     assert len(runs_of(read_events(kafka, topic_prefix))) == 1
+
+
+def test_locks_that_other_threads_hold_at_the_fork_do_not_hang_the_child(
+    kafka: str, topic_prefix: str
+) -> None:
+    held, release = threading.Event(), threading.Event()
+
+    @component
+    def holder() -> None:
+        place = PLACE.get()
+        assert place is not None
+        recording = place.recording
+        locks: list[Any] = [
+            vars(recorded_step)["_branching"],
+            getattr(vars(StepDefinition)["digest"], "lock", threading.Lock()),
+            vars(recording.client.chain)["_lock"],
+            vars(recording.client.routes)["_lock"],
+            recording.lock,
+        ]
+        for lock in locks:
+            assert lock.acquire(timeout=_TIMEOUT_S)
+        held.set()
+        release.wait(_TIMEOUT_S)
+        for lock in reversed(locks):
+            lock.release()
+
+    @step
+    def outer(messages: list[dict[str, str]]) -> int:
+        return work(len(messages))
+
+    @component
+    def nested() -> int:
+        return outer([{"role": "user", "content": "x" * 2000}])
+
+    def child() -> None:
+        assert nested() == 1
+
+    with Tailrace(kafka, prefix=topic_prefix):
+        thread = threading.Thread(target=holder)
+        thread.start()
+        held.wait(_TIMEOUT_S)
+        process = _FORK.Process(target=child)
+        process.start()
+        process.join(_TIMEOUT_S)
+        ended = process.exitcode
+        if ended is None:
+            process.kill()
+            process.join()
+        release.set()
+        thread.join(_TIMEOUT_S)
+        assert ended == 0
+    events = read_events(kafka, topic_prefix)
+    assert_whole(events)
+    components = sorted(run[0]["component"] for run in runs_of(events).values())
+    assert components == ["holder", "nested"]

@@ -12,13 +12,16 @@ from __future__ import annotations
 import concurrent.futures
 import os
 import threading
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
 
 from tailrace.producers import client as clients
+from tailrace.producers.definition import ComponentDefinition, StepDefinition
 from tailrace.producers.guard import guarded
 from tailrace.producers.offers import offer_at
 from tailrace.producers.place import PLACE, Place
 from tailrace.producers.recording import Recording
+from tailrace.schemas.catalog import Schema
 
 if TYPE_CHECKING:
     from tailrace.producers.offers import Offer
@@ -108,7 +111,18 @@ def _after_in_parent() -> None:
     _MADE.pop(threading.get_ident(), None)
 
 
+def _free_lazy_values() -> None:
+    """Free the locks that values computed at first use have before Python 3.12."""
+    for owner in (StepDefinition, ComponentDefinition, Schema):
+        for value in vars(owner).values():
+            if isinstance(value, cached_property):
+                held = vars(cast("cached_property[object]", value))
+                if "lock" in held:
+                    held["lock"] = threading.RLock()
+
+
 def _after_in_child() -> None:
+    _free_lazy_values()
     offer = _MADE.pop(threading.get_ident(), None)
     _MADE.clear()
     for client in clients.left_in_child():

@@ -7,6 +7,7 @@ that is nearly every step, the bytes are made by the sender's thread (`framed`).
 
 from __future__ import annotations
 
+import os
 import time
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,14 @@ _SIXTEEN, _SIXTY_FOUR = encode.long(16), encode.long(64)
 _LIGHT_BYTES = INLINE_BYTES // 2
 _NOTHING = Externalized(b"")
 _branching = Lock()
+
+
+def _free_in_child() -> None:
+    global _branching  # noqa: PLW0603 - whoever held it does not exist in a forked child
+    _branching = Lock()
+
+
+os.register_at_fork(after_in_child=_free_in_child)
 
 
 class RecordedStep(Place):
