@@ -149,7 +149,7 @@ class RecordedStep(Place):
         )
         recording = self.recording
         self._announced = True
-        recording.post_bodies(self._externalized())
+        self._post_given()
         with recording.lock:
             if not self._finished and not recording.ended:
                 recording.emit(own)
@@ -181,7 +181,7 @@ class RecordedStep(Place):
         if self._definition.is_model_call:
             self._learn_usage(result, items)
         own = self._ended(returned, error)
-        recording.post_bodies(self._externalized())
+        self._post_given()
         recording.post_bodies(returned)
         with recording.lock:
             if self.leave():
@@ -265,11 +265,18 @@ class RecordedStep(Place):
             fields |= self.usage.fields(self.recording.redaction)
         return encode.own_part(fields)
 
+    def _post_given(self) -> None:
+        """Send what the event names; only then may other runs build on it."""
+        given = self._externalized()
+        self.recording.post_bodies(given)
+        self.recording.client.chain.learn(given)
+
     def _externalized(self) -> Externalized:
         """Return what was given as it stands in an event."""
         given = self._given
         if given is None:
-            given = externalize_parts(escaped(self._parts), self.recording.client.chain)
+            chain = self.recording.client.chain
+            given = externalize_parts(escaped(self._parts), chain, learn=False)
             self._given = given
         return given
 

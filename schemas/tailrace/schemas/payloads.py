@@ -95,6 +95,9 @@ class Externalized:
     reused: tuple[str, ...] = ()
     """Hashes of bodies that it names and that the chain gave out before."""
 
+    lists: tuple[tuple[bytes, str, float], ...] = ()
+    """What a chain can build on once these bodies are on their way; see `ListChain.learn`."""
+
     @property
     def text(self) -> str:
         """JSON with references."""
@@ -128,7 +131,15 @@ class ListChain:
         self._known: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
 
     def extend(self, items: Sequence[bytes]) -> Externalized:
+        """Do what `plan` does, and `learn` it: for a caller whom nobody can overtake."""
+        planned = self.plan(items)
+        self.learn(planned)
+        return planned
+
+    def plan(self, items: Sequence[bytes]) -> Externalized:
         """Return the reference to a list of JSON items, and the bodies that it needs.
+
+        Two who plan the same at once get the same bodies, and each sends them.
 
         Args:
             items: each message as JSON text, already escaped by `escape`.
@@ -141,9 +152,15 @@ class ListChain:
                 return Externalized(b"[" + b",".join(items) + b"]")
             if known == len(items):
                 return Externalized(reference(digest_known), (), (digest_known,))
-            bodies, last = _nodes(items[known:], digest_known)
-            self._remember(prefixes[-1], last, born)
-        return Externalized(reference(last), bodies)
+        bodies, last = _nodes(items[known:], digest_known)
+        return Externalized(reference(last), bodies, (), ((prefixes[-1], last, born),))
+
+    def learn(self, planned: Externalized) -> None:
+        """Remember what was planned; its bodies are on their way, so others may refer to them."""
+        if planned.lists:
+            with self._lock:
+                for prefix, body, born in planned.lists:
+                    self._remember(prefix, body, born)
 
     def forget(self) -> None:
         """Forget every list: the next one is told whole again."""
@@ -269,27 +286,36 @@ def externalize(
 
 
 def externalize_parts(
-    parts: Mapping[str, bytes | list[bytes]], chain: ListChain | None = None
+    parts: Mapping[str, bytes | list[bytes]], chain: ListChain | None = None, *, learn: bool = True
 ) -> Externalized:
     """Return the object of named parts: `externalize` for parts that are escaped JSON already.
 
     A part that is a list of texts is a list of messages and goes into the chain.
+
+    Args:
+        parts: JSON by name.
+        chain: what lists build on.
+        learn: whether the chain knows the lists from now on; otherwise the caller tells it.
     """
     bodies: list[Body] = []
     reused: list[str] = []
+    lists: list[tuple[bytes, str, float]] = []
     members: list[bytes] = []
     for name, part in parts.items():
         if isinstance(part, bytes):
             text, large = outline(part)
             bodies.extend(large)
         else:
-            listed = (chain or ListChain()).extend(part)
+            listed = (chain or ListChain()).plan(part)
+            if learn and chain is not None:
+                chain.learn(listed)
+            lists.extend(listed.lists)
             text = listed.json
             bodies.extend(listed.bodies)
             reused.extend(listed.reused)
         members.append(_member(name) + text)
     whole, large = outline(b"{" + b",".join(members) + b"}")
-    return Externalized(whole, (*bodies, *large), tuple(reused))
+    return Externalized(whole, (*bodies, *large), tuple(reused), tuple(lists))
 
 
 @lru_cache(maxsize=4096)
