@@ -120,6 +120,7 @@ def test_steps_in_a_forked_child_are_a_run_that_continues_their_own(
     below = [run for run in runs if run[0]["parent_run_id"] == child[0]["run_id"]]
     assert root[-1]["offers"] == [child[0]["offer"]]
     assert child[-1]["kind"] == "run_completed"
+    assert {each["step_key"] for each in child[1:-1]} == {"work#0", "@0/work#0"}
     assert [each["component"] for each in (root[0], child[0])] == ["parent", "parent"]
     job_run, grandchild = sorted(below, key=lambda run: run[0]["component"] == "parent")
     assert child[-1]["children"] == [job_run[0]["run_id"]]
@@ -129,9 +130,7 @@ def test_steps_in_a_forked_child_are_a_run_that_continues_their_own(
 
 _OS_FORK = """
 import os, sys
-from tailrace.producers import Tailrace, component, recorded_step, step
-from tailrace.producers.definition import StepDefinition
-from tailrace.producers.place import PLACE
+from tailrace.producers import Tailrace, component, step
 
 @step
 def work(number):

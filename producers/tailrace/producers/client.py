@@ -15,6 +15,7 @@ from tailrace.producers.control import DEV
 from tailrace.producers.guard import guarded
 from tailrace.producers.heartbeats import Heartbeats
 from tailrace.producers.outlet import JournalFullError
+from tailrace.producers.place import PLACE
 from tailrace.producers.recent import RecentRuns
 from tailrace.producers.redaction import Redaction
 from tailrace.producers.route import DevRoutes
@@ -215,7 +216,12 @@ class Tailrace:
                 when_full=self.when_full,
                 required=self._require_kafka,
             )
-            sender.open(self._open_timeout_s)
+            # The sender's thread belongs to no run, though a forked child begins it within one.
+            place = PLACE.set(None)
+            try:
+                sender.open(self._open_timeout_s)
+            finally:
+                PLACE.reset(place)
             self._outlet = self.sender = sender
             for name in WRITTEN_RECORDS:
                 sender.append(SCHEMAS, *log_record(latest(name)))

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from tailrace.producers.place import PLACE, Place
+from tailrace.producers.beside import beside
+from tailrace.producers.place import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -29,11 +30,10 @@ class _Branching:
     def __call__(self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
         place = PLACE.get()
         # A context handed over on purpose is the caller's own: its place stands.
-        if place is not None and options.get("context") is None and not place.recording.ended:
-            with place.recording.lock:
-                branch = place.branch.fork()
+        own = None if place is None or options.get("context") is not None else beside(place)
+        if own is not None:
             context = contextvars.copy_context()
-            context.run(PLACE.set, Place(place.recording, place.step, branch))
+            context.run(PLACE.set, own)
             options["context"] = context
         if self.inner is None:
             return asyncio.Task(coro, loop=loop, **options)

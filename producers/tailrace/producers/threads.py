@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from typing import Any
 
+from tailrace.producers.beside import beside
 from tailrace.producers.place import PLACE, Place
 
 _Wrapper = Callable[..., Any]
@@ -116,11 +117,7 @@ def _called_at(place: Place, fn: Callable[..., Any], /, *args: Any, **kwargs: An
 def _opened(fn: object) -> Place | None:
     """Open a branch for what is begun beside this line; None if it keeps its place by itself."""
     place = PLACE.get()
-    if place is None or place.recording.ended or _has_context(fn):
-        return None
-    with place.recording.lock:
-        branch = place.branch.fork()
-    return Place(place.recording, place.step, branch)
+    return None if place is None or _has_context(fn) else beside(place)
 
 
 def _has_context(fn: object) -> bool:
