@@ -28,7 +28,7 @@ from tailrace.producers import Tailrace, component, delivery, step
 from tailrace.schemas.topics import STEPS as TOPIC
 
 STEPS = 50
-CONCURRENT = 200
+CONCURRENT = 500
 GIVEN = {"order_id": "A-17", "customer": {"name": "Ada", "city": "London"}, "notes": "n" * 330}
 RETURNED = {"order": "A-17", "state": "sent", "carrier": "post", "history": ["h" * 120, "h" * 110]}
 PREFIX = "throughput."
@@ -78,7 +78,7 @@ async def limit(kafka: str, seconds: float) -> float:
     producer: Any = AIOKafkaProducer(
         bootstrap_servers=kafka, enable_idempotence=True, acks="all",
         compression_type=delivery.COMPRESSION, max_batch_size=delivery.BATCH_BYTES,
-        max_request_size=8 * delivery.BATCH_BYTES, linger_ms=0,
+        max_request_size=4 * delivery.BATCH_BYTES, linger_ms=0,
     )  # fmt: skip
     await producer.start()
     partitions = sorted(await producer.partitions_for(PREFIX + TOPIC.suffix))

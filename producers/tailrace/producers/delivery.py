@@ -30,14 +30,15 @@ _log = logging.getLogger("tailrace.producers")
 WRITTEN: tuple[Topic, ...] = (RUNS, STEPS, BODIES, CONTROL, SCORES, SCHEMAS)
 """The topics that a client writes to."""
 
-BATCH_BYTES = 256 * 1024
+BATCH_BYTES = 512 * 1024
 COMPRESSION = "zstd"
 _TICK_S = 0.25
 _STOP_S = 3.0
 _BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 _CONNECT_S = 20.0
 _POLL_S = 0.02
-_PORTION = 1000
+_PORTION = 64
+"""Entries that are taken before the loop has its turn: more of them, and requests wait for them."""
 _SPOOL_LINGER_S = 0.05
 
 Entry = tuple[Any, ...]
@@ -325,7 +326,7 @@ class Delivery:
             acks="all",
             compression_type=COMPRESSION,
             max_batch_size=BATCH_BYTES,
-            max_request_size=8 * BATCH_BYTES,
+            max_request_size=4 * BATCH_BYTES,
             linger_ms=0,  # the queue lingers
         )
         try:
