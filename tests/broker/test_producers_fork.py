@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from support.journal import assert_whole, read_events, runs_of
-from tailrace.producers import Tailrace, component, recorded_step, step
+from tailrace.producers import Tailrace, component, current_run, recorded_step, step
 from tailrace.producers.definition import StepDefinition
 from tailrace.producers.place import PLACE
 
@@ -126,6 +127,31 @@ def test_steps_in_a_forked_child_are_a_run_that_continues_their_own(
     assert child[-1]["children"] == [job_run[0]["run_id"]]
     assert child[-1]["offers"] == [grandchild[0]["offer"]]
     assert {each["root_run_id"] for each in events} == {root[0]["run_id"]}
+
+
+def told(number: int) -> tuple[int, int, str]:
+    return os.getpid(), work(number), current_run().run_id
+
+
+def test_the_calls_of_a_process_pool_are_recorded_in_its_workers(
+    kafka: str, topic_prefix: str
+) -> None:
+    @component
+    def parent() -> list[tuple[int, int, str]]:
+        with ProcessPoolExecutor(2, mp_context=_FORK) as pool:
+            return list(pool.map(told, range(6)))
+
+    with Tailrace(kafka, prefix=topic_prefix):
+        found = parent()
+    events = read_events(kafka, topic_prefix)
+    assert_whole(events)
+    runs = runs_of(events)
+    root = next(run for run in runs.values() if not run[0]["parent_run_id"])
+    assert [number for _, number, _ in found] == list(range(6))
+    assert os.getpid() not in {pid for pid, _, _ in found}
+    assert {run_id for _, _, run_id in found} == runs.keys() - {root[0]["run_id"]}
+    assert {run[0]["offer"] for run in runs.values() if run is not root} <= set(root[-1]["offers"])
+    assert sum(each["kind"] == "step_completed" for each in events) == 6
 
 
 _OS_FORK = """

@@ -286,6 +286,14 @@ class Recording:
                 self._steps += 1
 
     @property
+    def here(self) -> Recording:
+        """The run as it goes on in this process: itself, or in a forked child what continues it."""
+        found = self
+        while found.forked is not None and found.forked.goes_on is not None:
+            found = found.forked.goes_on
+        return found
+
+    @property
     def ended(self) -> bool:
         """Whether the last event is made: nothing can be added any more."""
         return self._ended

@@ -157,7 +157,7 @@ def current_run() -> Run:
         NoRunError: outside of any component.
     """
     place = PLACE.get()
-    run = UNRECORDED.get() if place is None else place.recording.run
+    run = UNRECORDED.get() if place is None else place.recording.here.run
     if run is None:
         raise NoRunError(
             "current_run() was called outside of a component: decorate the function that begins "
