@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tailrace.console.local.gateway.body import Body, check_size
 from tailrace.console.local.gateway.errors import from_engine
+from tailrace.console.local.gateway.proof import Proof
 
 if TYPE_CHECKING:
     from tailrace.console.local.gateway.connection import Connection, Inserter
@@ -26,13 +27,20 @@ async def run_insert(
     block holds a million rows unless settings say otherwise).
     """
     try:
-        inserter = await lane.run(lambda: connection.send_insert(insert.head, insert.format))
+        proof = await lane.run(lambda: Proof(connection))
         try:
-            await _feed(lane, inserter, insert.data, body, limit)
-            written = await lane.run(inserter.finish)
-        except BaseException:
-            await lane.run(inserter.cancel)
-            raise
+            inserter = await lane.run(lambda: connection.send_insert(insert.head, insert.format))
+            try:
+                await _feed(lane, inserter, insert.data, body, limit)
+                written = await lane.run(inserter.finish)
+            except BaseException:
+                await lane.run(inserter.cancel)
+                raise
+            failure = await lane.run(proof.failure)
+        finally:
+            proof.end()
+        if failure is not None:
+            raise failure
     except RuntimeError as raised:
         raise from_engine(raised) from raised
     reply.summary.written_rows = reply.summary.read_rows = written.rows_written
