@@ -30,7 +30,12 @@ class ReplyThief:
         this = asyncio.current_task()
         assert this is not None
         self._connections.add(this)
-        server, back = await asyncio.open_connection(self._address.hostname, self._address.port)
+        try:
+            server, back = await asyncio.open_connection(self._address.hostname, self._address.port)
+        except OSError:  # the target is away: so is this connection
+            writer.close()
+            self._connections.discard(this)
+            return
         asked = asyncio.Event()
         tasks = {
             asyncio.create_task(self._forth(reader, back, asked)),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import subprocess
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from tailrace.schemas.errors import TailraceError
 from tailrace.sinks.clickhouse import ask, connect
 from tailrace.sinks.sink import SinkOptions, SinkStats, run_sink, wait_until_stored
 
@@ -76,12 +78,28 @@ def rows_and_identities(options: SinkOptions, table: str, *identity: str) -> tup
     return found["rows"], found["identities"]
 
 
+async def serve(options: SinkOptions) -> None:
+    """Run a sink until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await run_sink(options, stop)
+
+
 def main() -> None:
-    """Be the process of `spawn_sink`."""
+    """Be the process of `spawn_sink`: 3 for an error with a sentence, 1 for any other."""
     parser = argparse.ArgumentParser()
     for name in ("--kafka", "--clickhouse", "--database", "--prefix", "--instance"):
         parser.add_argument(name)
-    asyncio.run(run_sink(SinkOptions(**vars(parser.parse_args())), asyncio.Event()))
+    try:
+        asyncio.run(serve(SinkOptions(**vars(parser.parse_args()))))
+    except TailraceError as error:
+        sys.exit(told(error))
+
+
+def told(error: TailraceError) -> int:
+    """Print the error's sentence; return the exit code."""
+    print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - its own output
+    return 3
 
 
 if __name__ == "__main__":
