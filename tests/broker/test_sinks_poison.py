@@ -9,10 +9,10 @@ import pytest
 
 from support.log_journal import create_topics, event, fleet, run_records, write
 from support.log_sinks import archive, rows_and_identities
-from tailrace.schemas.wire import HEADER_BYTES
+from tailrace.schemas.wire import HEADER_BYTES, decode
 from tailrace.sinks.archive.blocks import zigzag
 from tailrace.sinks.clickhouse import ask, connect
-from tailrace.sinks.queries.dead_letters import list_dead_letters
+from tailrace.sinks.queries.list_traces import list_traces
 from tailrace.sinks.sink import SinkOptions
 
 if TYPE_CHECKING:
@@ -83,3 +83,50 @@ def test_bytes_behind_a_datum_are_told(options: SinkOptions, extra: bytes) -> No
 
     assert stats.dead_letters == 1
     assert rows_and_identities(options, "events", "run_id", "seq") == (5, 5)
+
+
+def test_a_record_that_decodes_and_that_clickhouse_refuses_is_found_by_halving(
+    options: SinkOptions,
+) -> None:
+    mismatch = event(trace_id="ab" * 16, run_id="r", code_digest="dd", code_mismatch=True)
+    refused = mismatch.replace(b"\x04dd\x01", b"\x04dd\x02")  # fastavro takes any byte for true
+    assert decode(refused)[1]["code_mismatch"] is True
+    put(options, [*fleet(20), ("runs", KEY, refused), *fleet(20)])
+
+    stats = asyncio.run(archive(options))
+
+    assert stats.dead_letters == 1
+    assert "Invalid value for bool" in stats.last_dead_letter
+    assert rows_and_identities(options, "events", "run_id", "seq") == (200, 200)
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["trace_id", "run_id", "component", "name", "input", "error_message", "tags", "attributes"],
+)
+def test_a_string_that_is_no_utf8_is_a_dead_letter(options: SinkOptions, field: str) -> None:
+    values = {"tags": ["QQQQ"], "attributes": {"key": "QQQQ"}}
+    fields = {"trace_id": "ab" * 16, "run_id": "cd" * 16, field: values.get(field, "QQQQ")}
+    broken = event(**fields).replace(b"QQQQ", b"\xff\xfe\x80Z")
+    put(options, [*fleet(3), ("runs", KEY, broken)])
+
+    stats = asyncio.run(archive(options))
+
+    assert stats.dead_letters == 1
+    assert "utf-8" in stats.last_dead_letter
+    assert rows_and_identities(options, "events", "run_id", "seq") == (15, 15)
+
+
+@pytest.mark.parametrize("field", ["ts", "started_at"])
+@pytest.mark.parametrize("micros", [2**63 - 1, -(2**63), 253402300800000000])
+def test_a_time_that_no_reader_can_hold_is_a_dead_letter(
+    options: SinkOptions, field: str, micros: int
+) -> None:
+    beyond = event(trace_id="ab" * 16, run_id="cd" * 16, **{field: micros})
+    put(options, [*fleet(3), ("runs", KEY, beyond)])
+
+    stats = asyncio.run(archive(options))
+
+    assert stats.dead_letters == 1
+    client = connect(options.clickhouse, options.database)
+    assert len(list_traces(client)) == 3

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 # Before these, an Avro enum's index was not checked against its symbols, and a corrupt record could
-# end the server (ClickHouse pull request 106476): the release, and those that it was ported back to.
+# end the server (ClickHouse pull request 106476): the release, and those it was ported back to.
 _FIXED_FROM = (26, 6, 1, 399)
 _PORTED_BACK = {(26, 5): (2, 31), (26, 4): (5, 92), (26, 3): (17, 16)}
 
@@ -37,5 +37,5 @@ def check_engine(client: Client) -> None:
 def checks_enum_indexes(version: str) -> bool:
     """Return whether a ClickHouse of this version checks them."""
     numbers = tuple(int(text) for text in re.findall(r"\d+", version)[:4])
-    ported = _PORTED_BACK.get(numbers[:2])
+    ported = _PORTED_BACK.get((numbers[0], numbers[1])) if len(numbers) > 1 else None
     return numbers >= _FIXED_FROM[: len(numbers)] or (ported is not None and numbers[2:] >= ported)

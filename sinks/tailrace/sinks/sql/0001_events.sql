@@ -70,7 +70,31 @@ CREATE TABLE events
     INDEX ts_range ts TYPE minmax GRANULARITY 1,
     INDEX broker_ts_range broker_ts TYPE minmax GRANULARITY 1,
     INDEX run_id_filter run_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX component_set component TYPE set(64) GRANULARITY 4
+    INDEX component_set component TYPE set(64) GRANULARITY 4,
+    -- What a reader cannot read is a dead letter: Avro's strings are UTF-8, and a time lies in the
+    -- years 1 to 9999. Its cost is not measurable.
+    CONSTRAINT texts_can_be_read CHECK
+        isValidUTF8(trace_id) AND isValidUTF8(run_id) AND isValidUTF8(root_run_id)
+        AND isValidUTF8(parent_run_id) AND isValidUTF8(caller_step_id) AND isValidUTF8(offer)
+        AND isValidUTF8(component) AND isValidUTF8(deployment) AND isValidUTF8(code_digest)
+        AND isValidUTF8(environment) AND isValidUTF8(routing_key) AND isValidUTF8(tenant)
+        AND isValidUTF8(session) AND isValidUTF8(arrayStringConcat(tags))
+        AND isValidUTF8(replay_of) AND isValidUTF8(retry_of) AND isValidUTF8(kind)
+        AND isValidUTF8(step_id) AND isValidUTF8(parent_step_id) AND isValidUTF8(step_key)
+        AND isValidUTF8(name) AND isValidUTF8(step_kind) AND isValidUTF8(effect)
+        AND isValidUTF8(definition_digest) AND isValidUTF8(input_digest)
+        AND isValidUTF8(arrayStringConcat(config_keys)) AND isValidUTF8(ifNull(input, ''))
+        AND isValidUTF8(ifNull(output, '')) AND isValidUTF8(arrayStringConcat(bodies))
+        AND isValidUTF8(error_type) AND isValidUTF8(error_message) AND isValidUTF8(error_stack)
+        AND isValidUTF8(provider) AND isValidUTF8(model) AND isValidUTF8(finish_reason)
+        AND isValidUTF8(arrayStringConcat(children)) AND isValidUTF8(arrayStringConcat(offers))
+        AND isValidUTF8(not_replayable) AND isValidUTF8(arrayStringConcat(mapKeys(attributes)))
+        AND isValidUTF8(arrayStringConcat(mapValues(attributes))),
+    CONSTRAINT times_can_be_read CHECK
+        toUnixTimestamp64Micro(ts)
+            BETWEEN -62135596800000000 AND 253402300799999999
+        AND toUnixTimestamp64Micro(ifNull(started_at, ts))
+            BETWEEN -62135596800000000 AND 253402300799999999
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(broker_ts)

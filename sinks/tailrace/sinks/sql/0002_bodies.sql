@@ -12,7 +12,13 @@ CREATE TABLE bodies
     partition Int32                  CODEC (ZSTD(1)),
     log_id    LowCardinality(String),
     topic     LowCardinality(String),
-    INDEX sha256_filter sha256 TYPE bloom_filter(0.001) GRANULARITY 1
+    INDEX sha256_filter sha256 TYPE bloom_filter(0.001) GRANULARITY 1,
+    -- As in events: what a reader cannot read is a dead letter.
+    CONSTRAINT texts_can_be_read CHECK
+        isValidUTF8(sha256) AND isValidUTF8(trace_id) AND isValidUTF8(content),
+    CONSTRAINT times_can_be_read CHECK
+        toUnixTimestamp64Micro(ts)
+            BETWEEN -62135596800000000 AND 253402300799999999
 )
 ENGINE = ReplacingMergeTree(broker_ts)
 PARTITION BY toYYYYMM(broker_ts)

@@ -15,7 +15,14 @@ CREATE TABLE dead_letters
     broker_ts        DateTime64(3, 'UTC')   CODEC (Delta, ZSTD(1)),
     partition        Int32                  CODEC (ZSTD(1)),
     log_id           LowCardinality(String),
-    topic            LowCardinality(String)
+    topic            LowCardinality(String),
+    -- As in events: what a reader cannot read is a dead letter.
+    CONSTRAINT texts_can_be_read CHECK
+        isValidUTF8(source_log_id) AND isValidUTF8(source_topic) AND isValidUTF8(reader)
+        AND isValidUTF8(reason),
+    CONSTRAINT times_can_be_read CHECK
+        toUnixTimestamp64Micro(ts)
+            BETWEEN -62135596800000000 AND 253402300799999999
 )
 ENGINE = ReplacingMergeTree(ts)
 PARTITION BY toYYYYMM(broker_ts)

@@ -43,7 +43,25 @@ CREATE TABLE scores
     broker_ts             DateTime64(3, 'UTC')                CODEC (Delta, ZSTD(1)),
     partition             Int32                               CODEC (ZSTD(1)),
     log_id                LowCardinality(String),
-    topic                 LowCardinality(String)
+    topic                 LowCardinality(String),
+    -- As in events: what a reader cannot read is a dead letter.
+    CONSTRAINT texts_can_be_read CHECK
+        isValidUTF8(score_id) AND isValidUTF8(trace_id) AND isValidUTF8(root_run_id)
+        AND isValidUTF8(run_id) AND isValidUTF8(step_id) AND isValidUTF8(environment)
+        AND isValidUTF8(component) AND isValidUTF8(deployment) AND isValidUTF8(code_digest)
+        AND isValidUTF8(routing_key) AND isValidUTF8(replay_of) AND isValidUTF8(source)
+        AND isValidUTF8(scorer) AND isValidUTF8(scorer_version) AND isValidUTF8(scorer_digest)
+        AND isValidUTF8(name) AND isValidUTF8(ifNull(label, '')) AND isValidUTF8(comment)
+        AND isValidUTF8(error_type) AND isValidUTF8(error_message) AND isValidUTF8(actor)
+        AND isValidUTF8(policy) AND isValidUTF8(experiment) AND isValidUTF8(snapshot)
+        AND isValidUTF8(content_hash) AND isValidUTF8(arrayStringConcat(judgements))
+        AND isValidUTF8(arrayStringConcat(mapKeys(attributes)))
+        AND isValidUTF8(arrayStringConcat(mapValues(attributes))),
+    CONSTRAINT times_can_be_read CHECK
+        toUnixTimestamp64Micro(ts)
+            BETWEEN -62135596800000000 AND 253402300799999999
+        AND toUnixTimestamp64Micro(ifNull(event_time, ts))
+            BETWEEN -62135596800000000 AND 253402300799999999
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(broker_ts)

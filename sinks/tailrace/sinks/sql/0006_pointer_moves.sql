@@ -22,7 +22,17 @@ CREATE TABLE pointer_moves
     broker_ts   DateTime64(3, 'UTC')               CODEC (Delta, ZSTD(1)),
     partition   Int32                              CODEC (ZSTD(1)),
     log_id      LowCardinality(String),
-    topic       LowCardinality(String)
+    topic       LowCardinality(String),
+    -- As in events: what a reader cannot read is a dead letter.
+    CONSTRAINT texts_can_be_read CHECK
+        isValidUTF8(move_id) AND isValidUTF8(component) AND isValidUTF8(environment)
+        AND isValidUTF8(arrayStringConcat(mapKeys(weights))) AND isValidUTF8(salt)
+        AND isValidUTF8(intent) AND isValidUTF8(arrayStringConcat(rolled_back))
+        AND isValidUTF8(actor) AND isValidUTF8(actor_kind) AND isValidUTF8(reason)
+        AND isValidUTF8(verdict) AND isValidUTF8(freeze_id) AND isValidUTF8(unfreeze_id),
+    CONSTRAINT times_can_be_read CHECK
+        toUnixTimestamp64Micro(ts)
+            BETWEEN -62135596800000000 AND 253402300799999999
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(broker_ts)
