@@ -26,6 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 _FORK: ForkContext = multiprocessing.get_context("fork")
 _TIMEOUT_S = 30
+_OPENS_ITSELF = 200
 
 
 @step
@@ -52,10 +53,13 @@ def test_workers_forked_from_an_open_client_record_their_own_runs(
     kafka: str, topic_prefix: str
 ) -> None:
     def worker(first: int) -> None:
+        if first == _OPENS_ITSELF:
+            client.open()
         for number in range(first, first + 10):
             assert job(number) == number
 
-    with Tailrace(kafka, prefix=topic_prefix):
+    with Tailrace(kafka, prefix=topic_prefix) as client:
+        client.open()  # once more, which changes nothing
         job(0)
         workers = [_FORK.Process(target=worker, args=(100 * n,)) for n in range(1, 4)]
         for process in workers:

@@ -14,6 +14,7 @@ from tailrace.producers import threads
 from tailrace.producers.control import DEV
 from tailrace.producers.guard import guarded
 from tailrace.producers.heartbeats import Heartbeats
+from tailrace.producers.open_clients import OPEN
 from tailrace.producers.outlet import JournalFullError
 from tailrace.producers.place import PLACE
 from tailrace.producers.recent import RecentRuns
@@ -52,7 +53,6 @@ WRITTEN_RECORDS = (
 )
 """The records whose schemas a client publishes when it opens."""
 
-_open: list[Tailrace] = []
 _PARENTS: list[object] = []
 """In a forked child: what is its parent's and must not be touched, not even by being collected."""
 
@@ -188,12 +188,18 @@ class Tailrace:
     def open(self) -> None:
         """Connect, and record from now on. Blocks until connected, `open_timeout_s` at most.
 
+        A client that is open stays so; in a forked child it connects anew, which it would do by
+        itself when it is first used.
+
         Raises:
             KafkaUnreachableError: if Kafka does not answer in that time and is required.
             NoEndpointError: if no address of Kafka is known.
         """
+        if self in OPEN:
+            self.usable()
+            return
         self._connect()
-        _open.append(self)
+        OPEN.append(self)
         threads.keep_places()
         atexit.register(self.close)
         if self.handle_sigterm and self.sender is not None:
@@ -301,9 +307,9 @@ class Tailrace:
 
     def close(self) -> None:
         """Record no more, send what is left within `close_timeout_s`, and say what could not be."""
-        if self in _open:
-            _open.remove(self)
-            if not _open:
+        if self in OPEN:
+            OPEN.remove(self)
+            if not OPEN:
                 threads.leave_places()
         atexit.unregister(self.close)
         self._left = False
@@ -388,13 +394,3 @@ class Tailrace:
         traceback: TracebackType | None,
     ) -> None:
         await asyncio.to_thread(self.close)
-
-
-def open_client() -> Tailrace | None:
-    """Return the client that records now; None when none is open."""
-    return _open[-1] if _open else None
-
-
-def left_in_child() -> list[Tailrace]:
-    """Return the clients that a forked child finds open, none of which can be used as it is."""
-    return list(_open)

@@ -9,8 +9,8 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
-from tailrace.producers.client import open_client
 from tailrace.producers.forks import place_here
+from tailrace.producers.open_clients import open_client
 from tailrace.producers.place import PLACE, UNRECORDED
 from tailrace.producers.recent import SCORED
 from tailrace.schemas import wire

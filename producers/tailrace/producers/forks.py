@@ -15,10 +15,10 @@ import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
-from tailrace.producers import client as clients
 from tailrace.producers.definition import ComponentDefinition, StepDefinition
 from tailrace.producers.guard import guarded
 from tailrace.producers.offers import offer_at
+from tailrace.producers.open_clients import OPEN
 from tailrace.producers.place import PLACE, Place
 from tailrace.producers.recording import Recording
 from tailrace.schemas.catalog import Schema
@@ -125,7 +125,7 @@ def _after_in_child() -> None:
     _free_lazy_values()
     offer = _MADE.pop(threading.get_ident(), None)
     _MADE.clear()
-    for client in clients.left_in_child():
+    for client in OPEN:
         for recording in client.recordings.values():
             mine = offer is not None and offer.run_id == recording.run_id
             recording.leave(Forked(offer if mine else None))

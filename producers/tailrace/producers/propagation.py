@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from tailrace.producers import w3c
-from tailrace.producers.client import open_client
 from tailrace.producers.forks import place_here
 from tailrace.producers.guard import guarded
 from tailrace.producers.headers import found_in, put
 from tailrace.producers.offers import claiming, offer_at
+from tailrace.producers.open_clients import open_client
 from tailrace.producers.options import OPTIONS
 from tailrace.producers.place import PLACE
 

@@ -6,10 +6,10 @@ import asyncio
 import concurrent.futures
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers.client import open_client
 from tailrace.producers.forks import origin_at
 from tailrace.producers.guard import guarded
 from tailrace.producers.offers import Offer, arrival
+from tailrace.producers.open_clients import open_client
 from tailrace.producers.options import OPTIONS
 from tailrace.producers.place import PLACE
 from tailrace.producers.recording import Recording
