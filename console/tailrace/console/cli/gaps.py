@@ -53,7 +53,8 @@ def command(
         int | None,
         typer.Option(
             min=NARROWEST,
-            help="Cells in a line.  [default: the terminal's; in a pipe nothing is cut]",
+            help="Cells in a line.",
+            show_default="the terminal's; in a pipe nothing is cut",
         ),
     ] = None,
     json: Annotated[
