@@ -145,8 +145,8 @@ FORGOTTEN = Topic(
 DEAD_LETTERS = Topic(
     "dead_letters",
     "source topic",
-    "what could not be read: raw bytes, coordinates, reason",
-    records=("dead_letter",),
+    "what could not be read: raw bytes, coordinates, reason; and what was decided about it",
+    records=("dead_letter", "dead_letter_decision"),
 )
 # Plain JSON, not framed: it is what frames are read with.
 SCHEMAS = Topic(

@@ -69,6 +69,13 @@ DEAD_LETTERS = Table(
     ("source_log_id", "source_topic", "source_partition", "source_offset", "reader"),
     "records that could not be read or stored, with the reason",
 )
+DEAD_LETTER_DECISIONS = Table(
+    "dead_letter_decisions",
+    ("dead_letter_decision",),
+    (topics.DEAD_LETTERS,),
+    ("source_log_id", "source_topic", "source_partition", "source_offset", "ts", "decision"),
+    "what people decided about dead letters; the newest of a source stands",
+)
 SCORES = Table(
     "scores",
     ("score",),
@@ -90,7 +97,15 @@ POINTER_MOVES = Table(
     ("component", "environment", "offset"),
     "moves, freezes and unfreezings of pointers, in the order of the log",
 )
-TABLES: tuple[Table, ...] = (EVENTS, BODIES, DEAD_LETTERS, SCORES, DEPLOYMENTS, POINTER_MOVES)
+TABLES: tuple[Table, ...] = (
+    EVENTS,
+    BODIES,
+    DEAD_LETTERS,
+    DEAD_LETTER_DECISIONS,
+    SCORES,
+    DEPLOYMENTS,
+    POINTER_MOVES,
+)
 
 SKIPPED_RECORDS = frozenset({"heartbeat"})
 """Records that lie in archived topics and have no table on purpose."""

@@ -46,11 +46,16 @@ COMMANDS = (
     Registered("import", "import_", "Import recorded chat trajectories."),
     Registered("sink", "sink", "Store the log in ClickHouse."),
     Registered("migrate", "migrate", "Create or update the tables in ClickHouse."),
+    Registered("dead-letters ls", "dead_letters_ls", "List what could not be stored."),
+    Registered("dead-letters show", "dead_letters_show", "Show one such record and its bytes."),
+    Registered("dead-letters retry", "dead_letters_retry", "Send records to their topics again."),
+    Registered("dead-letters drop", "dead_letters_drop", "Mark dead letters as done with."),
     Registered("traces ls", "traces_ls", "List executions."),
     Registered("traces show", "traces_show", "Show one trace."),
     Registered("traces export", "traces_export", "Write traces to a file."),
 )
 GROUPS = {
+    "dead-letters": "Look at what could not be stored, and decide about it.",
     "topics": "Create and check the topics.",
     "traces": "List, show and export traces.",
     "schemas": "Look at the schemas of the log.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tailrace.schemas.records.base import Record, RecordError
 from tailrace.schemas.records.body import Body
 from tailrace.schemas.records.dead_letter import DeadLetter
+from tailrace.schemas.records.dead_letter_decision import DeadLetterDecision
 from tailrace.schemas.records.deployment_registered import DeploymentRegistered
 from tailrace.schemas.records.forgotten import Forgotten
 from tailrace.schemas.records.health import Health
@@ -24,6 +25,7 @@ from tailrace.schemas.records.window import Window
 RECORDS: tuple[type[Record], ...] = (
     Body,
     DeadLetter,
+    DeadLetterDecision,
     DeploymentRegistered,
     Forgotten,
     Health,
@@ -46,6 +48,7 @@ __all__ = [
     "RECORDS",
     "Body",
     "DeadLetter",
+    "DeadLetterDecision",
     "DeploymentRegistered",
     "Forgotten",
     "Health",
