@@ -8,6 +8,7 @@ serializing it would use it up.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 REPR = "$repr"
 _REPR_CHARACTERS = 4096
+_INT_DIGITS = 4300
+_HUGE_INT = re.compile(rb"[0-9]{4301}")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _PLAIN = frozenset({str, int, float, bool, type(None), bytes})
 
@@ -39,7 +42,10 @@ def text_of(value: Any) -> bytes:
     try:
         if type(value) not in _PLAIN and _needs_care(value):
             value = _copied(value)
-        return to_json(value, fallback=_mark, inf_nan_mode="strings", bytes_mode="base64")
+        text = to_json(value, fallback=_mark, inf_nan_mode="strings", bytes_mode="base64")
+        if len(text) > _INT_DIGITS and _HUGE_INT.search(text) is not None:
+            json.loads(text)  # raises for an integer that no reader in Python could take
+        return text  # noqa: TRY300 - what follows is for what this raises
     except Exception:  # noqa: BLE001 - any code of the value's class may run here
         return dumps(_mark(value))
 

@@ -182,7 +182,10 @@ def _messages_or_responses(response: Any, used: Any) -> Usage:
 def _get(value: Any, name: str) -> Any:
     if isinstance(value, dict):
         return value.get(name)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - theirs
-    return getattr(value, name, None)
+    try:
+        return getattr(value, name, None)
+    except Exception:  # noqa: BLE001 - any code of the value's class may run here
+        return None
 
 
 def _text(value: Any) -> str:
