@@ -197,6 +197,8 @@ def compare(kafka: str, prefix: str, fleet: Fleet, told: str) -> None:
         newest: dict[str, int] = defaultdict(lambda: -1)
         for record in read_topic(kafka, topic.name(prefix)):
             event = wire.decode(record.value)[1]
+            if "seq" not in event:  # a sign of life, which no run counts
+                continue
             identity = (event["run_id"], event["seq"])
             if identity in raw:
                 repeated += 1
