@@ -18,7 +18,7 @@ from support.model_endpoint import INPUT_TOKENS, model_endpoint
 from tailrace.producers import Tailrace
 from tailrace.producers.otel import NOT_REPLAYABLE, TailraceSpanExporter, TailraceSpanProcessor
 from tailrace.producers.otel.run_state import run_id_of
-from tailrace.schemas.payloads import resolve
+from tailrace.schemas.payload_reading import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

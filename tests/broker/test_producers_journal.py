@@ -26,7 +26,8 @@ from tailrace.producers import (
 from tailrace.producers.manifest import component_manifest
 from tailrace.schemas.events import RunCompleted, RunFields, RunStarted, StepCompleted
 from tailrace.schemas.ids import new_id
-from tailrace.schemas.payloads import externalize, resolve
+from tailrace.schemas.payload_reading import resolve
+from tailrace.schemas.payloads import externalize
 from tailrace.schemas.topics import CONTROL, RUNS, STEPS
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from support.stack import address_of, running_kafka
 from tailrace.producers import Tailrace, component, run_options, step
 from tailrace.producers.sender import KafkaSender
 from tailrace.schemas.endpoints import kafka_options
-from tailrace.schemas.payloads import resolve
+from tailrace.schemas.payload_reading import resolve
 from tailrace.schemas.topics import BODIES
 
 if TYPE_CHECKING:

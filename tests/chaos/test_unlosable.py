@@ -28,7 +28,7 @@ from support.stack import address_of, running_kafka
 from support.waiting import wait_until
 from tailrace.producers import Tailrace
 from tailrace.schemas import wire
-from tailrace.schemas.payloads import resolve
+from tailrace.schemas.payload_reading import resolve
 from tailrace.schemas.topics import BODIES, RUNS, STEPS
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from tailrace.console.importing.trajectory import Trajectory, parse_trajectory
 from tailrace.schemas import wire
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.events import Event, RunFields, StepCompleted, parse_event
-from tailrace.schemas.payloads import references, resolve
+from tailrace.schemas.payload_reading import references, resolve
 
 if TYPE_CHECKING:
     from pathlib import Path

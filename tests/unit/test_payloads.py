@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tailrace.schemas.payload_reading import references, resolve
 from tailrace.schemas.payloads import (
     INLINE_BYTES,
     MAX_BODY_BYTES,
@@ -20,8 +21,6 @@ from tailrace.schemas.payloads import (
     escape,
     externalize,
     outline,
-    references,
-    resolve,
 )
 
 if TYPE_CHECKING:

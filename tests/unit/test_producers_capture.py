@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from tailrace.producers.capture import input_digest, json_of
-from tailrace.schemas.payloads import canonical, resolve
+from tailrace.schemas.payload_reading import resolve
+from tailrace.schemas.payloads import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

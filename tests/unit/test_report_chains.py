@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from support.trajectories import Message, conversations
 from tailrace.console.report.chains import Chains
 from tailrace.console.report.conversation import messages_in
-from tailrace.schemas.payloads import Externalized, ListChain, externalize, resolve
+from tailrace.schemas.payload_reading import resolve
+from tailrace.schemas.payloads import Externalized, ListChain, externalize
 
 
 def calls(messages: list[Message], ends: list[int]) -> tuple[list[Externalized], dict[str, str]]:

@@ -19,7 +19,7 @@ from tailrace.producers.client import Tailrace
 from tailrace.producers.ledger import Ledger, Record
 from tailrace.schemas import wire
 from tailrace.schemas.events import parse_event
-from tailrace.schemas.payloads import resolve
+from tailrace.schemas.payload_reading import resolve
 from tailrace.schemas.topics import BODIES, CONTROL, RUNS, SCORES, STEPS
 
 if TYPE_CHECKING:

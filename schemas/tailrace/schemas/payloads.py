@@ -1,10 +1,11 @@
-"""Large and repeated payloads: references instead of values in an event's JSON, and the way back.
+"""Large and repeated payloads: references instead of values in an event's JSON.
 
 A value over `INLINE_BYTES` becomes `{"$body": "<sha256>"}`, its JSON a body of that hash. A list of
 messages becomes a chain: a body `{"$list": "<sha256 of the previous list>", "+": [what is new]}`,
 so that a turn of a conversation costs what it adds, whatever came before. A value over
 `MAX_BODY_BYTES` is cut: `{"$cut": {...}}` keeps its hash, size, beginning and end. Data of the user
-that holds such keys itself is escaped by one more `$`, so `resolve` gives back what went in.
+that holds such keys itself is escaped by one more `$`, so that `payload_reading.resolve` gives back
+what went in.
 
 Pure but for the memory of a `ListChain`. What was sent already, and when, is the producer's.
 """
@@ -44,7 +45,6 @@ _CUT_ENDS_BYTES = 1024
 _NODE_BYTES = 256 * 1024
 _RESERVED_TEXT = re.compile(rb'"\$+(?:body|list|cut)":')
 _RESERVED = re.compile(r"\$+(?:body|list|cut)")
-_ESCAPED = re.compile(r"\$\$+(?:body|list|cut)")
 
 
 def _sorted_encoder() -> Callable[[Any], str]:
@@ -342,81 +342,3 @@ def canonical(text: bytes) -> bytes:
     except ValueError:  # a lone surrogate again, or nesting that only Python's own parser follows
         value = json.loads(text)
     return _sorted_text(value).encode(errors="surrogatepass")
-
-
-def references(text: str | None) -> set[str]:
-    """Return the hashes of the bodies that JSON with references names itself."""
-    found: set[str] = set()
-    if text is not None:
-        _collect(json.loads(text), found)
-    return found
-
-
-def _collect(value: Any, found: set[str]) -> None:
-    if isinstance(value, dict):
-        fields = cast("dict[str, Any]", value)
-        for key in (BODY, LIST):
-            if isinstance(fields.get(key), str) and _is_reference(fields):
-                found.add(fields[key])
-        for item in fields.values():
-            _collect(item, found)
-    elif isinstance(value, list):
-        for item in cast("list[Any]", value):
-            _collect(item, found)
-
-
-def resolve(text: str | None, bodies: Mapping[str, str]) -> Any:
-    """Return the value that JSON with references stands for.
-
-    A reference to a body that is not among `bodies`, and what was cut, stay visible as they are.
-    """
-    return None if text is None else _resolved(json.loads(text), bodies, frozenset())
-
-
-def _is_reference(fields: Mapping[str, Any]) -> bool:
-    if len(fields) == 1:
-        return isinstance(fields.get(BODY), str)
-    return (
-        set(fields) == {LIST, ADDED}
-        and isinstance(fields[ADDED], list)
-        and (fields[LIST] is None or isinstance(fields[LIST], str))
-    )
-
-
-def _resolved(value: Any, bodies: Mapping[str, str], within: frozenset[str]) -> Any:
-    if isinstance(value, list):
-        return [_resolved(item, bodies, within) for item in cast("list[Any]", value)]
-    if not isinstance(value, dict):
-        return value
-    fields = cast("dict[str, Any]", value)
-    if not _is_reference(fields):
-        if CUT in fields:
-            return fields
-        return {
-            key[1:] if _ESCAPED.fullmatch(key) else key: _resolved(item, bodies, within)
-            for key, item in fields.items()
-        }
-    if LIST in fields:
-        return _whole_list(fields, bodies, within)
-    digest = cast("str", fields[BODY])
-    content = None if digest in within else bodies.get(digest)
-    return fields if content is None else _resolved(json.loads(content), bodies, within | {digest})
-
-
-def _whole_list(node: Mapping[str, Any], bodies: Mapping[str, str], within: frozenset[str]) -> Any:
-    """Return the list that a chain's node ends; in a loop, for chains grow long."""
-    items: list[Any] = []
-    seen: set[str] = set()
-    current = node
-    while True:
-        added = cast("list[Any]", current[ADDED])
-        items.extend(_resolved(item, bodies, within) for item in reversed(added))
-        previous = cast("str | None", current[LIST])
-        if previous is None:
-            return items[::-1]
-        content = None if previous in seen else bodies.get(previous)
-        before = None if content is None else json.loads(content)
-        if not (isinstance(before, dict) and _is_reference(cast("dict[str, Any]", before))):
-            return {LIST: previous, ADDED: items[::-1]}
-        seen.add(previous)
-        current = cast("dict[str, Any]", before)

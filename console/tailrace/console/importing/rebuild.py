@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from tailrace.console.importing.errors import ImportFailedError
 from tailrace.console.importing.journal import TRANSCRIPT
 from tailrace.schemas.events import RunCompleted
-from tailrace.schemas.payloads import resolve
+from tailrace.schemas.payload_reading import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

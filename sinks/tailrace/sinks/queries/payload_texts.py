@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tailrace.schemas.payloads import references, resolve
+from tailrace.schemas.payload_reading import references, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tailrace.schemas.events import EventError, parse_event
-from tailrace.schemas.payloads import resolve
+from tailrace.schemas.payload_reading import resolve
 from tailrace.sinks.queries.bodies import load_bodies
 from tailrace.sinks.queries.raw_events import raw_events
 from tailrace.sinks.queries.trace_id import whole_trace_id
