@@ -43,6 +43,8 @@ COMMANDS = (
     Registered("topics ls", "topics_ls", "List the topics."),
     Registered("schemas serve", "schemas_serve", "Serve the schemas as a read-only registry."),
     Registered("gaps", "gaps", "Compare what must be stored with what is."),
+    Registered("rebuild", "rebuild", "Build tables again from the log."),
+    Registered("forget", "forget", "Erase traces."),
     Registered("import", "import_", "Import recorded chat trajectories."),
     Registered("sink", "sink", "Store the log in ClickHouse."),
     Registered("migrate", "migrate", "Create or update the tables in ClickHouse."),

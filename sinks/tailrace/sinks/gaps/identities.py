@@ -52,9 +52,12 @@ def explain(
     for record in records:
         found = _decoded(record, source)
         if found is None:
+            if _text(record.key) in forgotten:
+                erased.add(record.offset)
             continue
         table, fields = found
-        if fields.get("trace_id") in forgotten:
+        # A dead letter names its source's key, and a score's own key is no trace.
+        if {_text(record.key), fields.get("trace_id"), _text(fields.get("key"))} & forgotten:
             erased.add(record.offset)
         elif not set(table.identity) & set(COORDINATES):
             identity = tuple(fields.get(column, "") for column in table.identity)
@@ -67,6 +70,10 @@ def explain(
         for offset in _with_a_row(client, tables[name], portion)
     }
     return Explained(frozenset(replaced), frozenset(erased))
+
+
+def _text(key: bytes | None) -> str:
+    return (key or b"").decode(errors="replace")
 
 
 def _decoded(record: LogRecord, source: SchemaSource) -> tuple[Table, Mapping[str, Any]] | None:

@@ -137,8 +137,10 @@ async def _letters_under_way(log: Log, options: LedgerOptions) -> frozenset[Coor
 
 def _source_of(letter: bytes | None) -> Coordinates | None:
     try:
-        _, fields = decode(letter or b"")
+        schema, fields = decode(letter or b"")
     except WireError:
+        return None
+    if schema.name != "dead_letter":
         return None
     return fields["source_topic"], fields["source_partition"], fields["source_offset"]
 

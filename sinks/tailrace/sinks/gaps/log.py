@@ -28,6 +28,7 @@ READ_S = 60.0
 _PAUSE_S = 0.1
 _POLL_MS = 500
 _FETCH_BYTES = 4 << 20
+_MEMBERS = 5  # DescribeGroups: error, group, state, protocol type, protocol, members
 
 
 class LogUnreadableError(TailraceError):
@@ -100,6 +101,11 @@ class Log:
             else:
                 return {tp: entry.offset for tp, entry in found.items() if entry.offset >= 0}
             await asyncio.sleep(_PAUSE_S)
+
+    async def members(self, group: str) -> int:
+        """Return how many processes are in the group now; one that died counts for its session."""
+        [answer] = await self._admin.describe_consumer_groups([group])
+        return sum(len(described[_MEMBERS]) for described in answer.groups)
 
     async def read(
         self, partition: TopicPartition, begin: int, end: int
