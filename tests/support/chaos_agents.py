@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 
 from tailrace.producers import Tailrace, component, current_run, step
@@ -55,7 +56,8 @@ async def agents(kafka: str, prefix: str, promises: str, first: int) -> None:
             if client.stats.unacknowledged == before:
                 os.write(file, f"{run_id} {done}\n".encode())
             number += WORKERS
-            await asyncio.sleep(_PAUSE_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), _PAUSE_S)
 
     async with client:
         await asyncio.gather(*(worker(mine) for mine in range(WORKERS)))

@@ -26,9 +26,6 @@ class KafkaProxy:
         self._target_port = int(target.rpartition(":")[2])
         self.address = ""
         self.lost_replies = 0
-        self.stalled = False
-        """Whether nothing is handed on, in either direction."""
-
         self.losing = False
         """Whether requests go through, and a reply ends the connection instead of arriving."""
 
@@ -37,6 +34,8 @@ class KafkaProxy:
         self._thread = threading.Thread(target=self._run, name="kafka-proxy", daemon=True)
         self._connections: set[asyncio.Task[None]] = set()
         self._end: asyncio.Event | None = None
+        self._flowing = asyncio.Event()
+        self._flowing.set()
 
     def start(self) -> None:
         """Listen on a free port."""
@@ -48,6 +47,16 @@ class KafkaProxy:
         assert self._end is not None
         self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join(_START_S)
+
+    @property
+    def stalled(self) -> bool:
+        """Whether nothing is handed on, in either direction."""
+        return not self._flowing.is_set()
+
+    @stalled.setter
+    def stalled(self, stalled: bool) -> None:
+        change = self._flowing.clear if stalled else self._flowing.set
+        self._loop.call_soon_threadsafe(change)
 
     def cut(self) -> None:
         """End every connection that is open now."""
@@ -99,7 +108,7 @@ class KafkaProxy:
 
     async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(_PIECE):
-            await self._while_stalled()
+            await self._flowing.wait()
             writer.write(data)
             await writer.drain()
 
@@ -108,16 +117,12 @@ class KafkaProxy:
         theirs = _HOST.encode() + self._target_port.to_bytes(4, "big")
         ours = _HOST.encode() + own.to_bytes(4, "big")
         while data := await reader.read(_PIECE):
-            await self._while_stalled()
+            await self._flowing.wait()
             if self.losing:
                 self.lost_replies += 1
                 return
             writer.write(data.replace(theirs, ours))
             await writer.drain()
-
-    async def _while_stalled(self) -> None:
-        while self.stalled:  # noqa: ASYNC110 - another thread says so, which no event of asyncio takes
-            await asyncio.sleep(0.02)
 
 
 @contextmanager

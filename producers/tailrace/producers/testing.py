@@ -3,7 +3,9 @@
 ```python
 with memory_journal() as journal:
     answer("Where is my parcel?")
-assert [event.kind for event in journal.events] == ["run_started", "step_completed", ...]
+assert journal.last_run.output == "It is on its way."
+assert [step.name for step in journal.steps()] == ["find_order", "answer"]
+assert journal.steps(name="find_order")[0].input == {"order_id": "A-17"}
 ```
 """
 
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tailrace.producers.client import Tailrace
 from tailrace.producers.ledger import Ledger, Record
+from tailrace.producers.seen import NothingRecordedError, RunSeen, StepSeen
 from tailrace.schemas import wire
 from tailrace.schemas.events import parse_event
 from tailrace.schemas.payload_reading import resolve
@@ -50,6 +53,46 @@ class Journal:
         """Every event of runs and steps, typed."""
         records = self.records(RUNS, STEPS)
         return [parse_event(record) for record in records if _SEQ in record]
+
+    @property
+    def runs(self) -> list[RunSeen]:
+        """Every run that has begun, in that order, child runs too."""
+        by_run: dict[str, list[Event]] = {}
+        for event in self.events:
+            by_run.setdefault(event.run.run_id, []).append(event)
+        return [RunSeen(events, self.bodies) for events in by_run.values()]
+
+    @property
+    def last_run(self) -> RunSeen:
+        """The root run that began last.
+
+        Raises:
+            NothingRecordedError: if there is none.
+        """
+        roots = [run for run in self.runs if not run.parent_run_id]
+        if not roots:
+            raise NothingRecordedError(
+                "no run was recorded: call a function decorated with @component within the block"
+            )
+        return roots[-1]
+
+    def steps(
+        self, *, name: str | None = None, kind: str | None = None, component: str | None = None
+    ) -> list[StepSeen]:
+        """Return the steps that have ended, of every run, in the order in which they did.
+
+        Args:
+            name: only steps of this name.
+            kind: only steps of this kind, such as `llm`.
+            component: only steps of runs of this component.
+        """
+        return [
+            step
+            for run in self.runs
+            if component in {None, run.component}
+            for step in run.steps
+            if name in {None, step.name} and kind in {None, step.kind}
+        ]
 
     @property
     def heartbeats(self) -> list[dict[str, Any]]:
