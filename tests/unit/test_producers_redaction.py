@@ -230,3 +230,11 @@ def test_the_values_of_the_agent_are_never_handed_to_a_rule() -> None:
         run(held)
     assert held == {"list": [1]}
     assert json.loads(only(journal, "run_started")["input"]) == {"given": {"list": [1, 2]}}
+
+
+@given(NESTED, st.sampled_from(["password", "Api_Key", 'a"b_secret', "x\\_secret"]))
+def test_a_telling_name_is_found_wherever_it_lies(value: Any, name: str) -> None:
+    hidden = {"a": [value, {"deep": {name: ["hidden away"]}}]}
+    made, failures = redaction(SECRET_FIELDS)
+    assert b"hidden away" not in made.json("value", text_of(hidden))
+    assert failures == []

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import from_json
@@ -24,6 +25,7 @@ WITHHELD = "[withheld: the redactor failed]"
 """What stands in the place of a value that a rule raised on."""
 
 _LONG_NUMBER = 10**11
+_KEY = re.compile(rb'"([^"]*)":')
 
 
 def mark(name: str) -> str:
@@ -43,8 +45,8 @@ class Pattern:
     accept: Callable[[str], bool] | None = None
     """Whether a match is really one; None takes every match."""
 
-    hint: re.Pattern[bytes] | None = None
-    """Found in any JSON that the expression can match in; spares the rest the look. None: none."""
+    hint: Callable[[bytes], object] | None = None
+    """Finds something in any JSON that the expression can match in; spares the rest the look."""
 
     def applied(self, text: str) -> str:
         """Return the text without its matches."""
@@ -62,16 +64,42 @@ class Fields:
     """
 
     def __init__(self, *names: str) -> None:
-        self._names = tuple(name.lower() for name in names if "." not in name)
-        self._paths = tuple(name.lower() for name in names if "." in name)
+        plain = [name.lower() for name in names if "." not in name]
+        paths = [name.lower() for name in names if "." in name]
+        self._named = lru_cache(maxsize=4096)(_one_of(plain))
+        self._placed = _one_of(paths) if paths else None
+        self.hint = None if paths else self._in_keys
 
     def covers(self, path: str) -> bool:
         """Say whether the value at a path is withheld."""
         lowered = path.lower()
-        name = lowered.rpartition(".")[2]
-        return any(fnmatchcase(name, each) for each in self._names) or any(
-            fnmatchcase(lowered, each) for each in self._paths
-        )
+        if self._named(lowered.rpartition(".")[2]):
+            return True
+        return self._placed is not None and self._placed(lowered)
+
+    def _in_keys(self, text: bytes) -> bool:
+        """Say whether JSON may hold a member of these names."""
+        if b'\\"' in text:  # a quote within a text: not worth telling keys apart
+            return True
+        return any(self._named(key.decode().lower()) for key in _KEY.findall(text))
+
+
+def _one_of(patterns: Sequence[str]) -> Callable[[str], bool]:
+    matching = re.compile("|".join(map(translate, patterns)) or "(?!)").match
+    return lambda name: matching(name) is not None
+
+
+def any_of(*literals: str) -> Callable[[bytes], bool]:
+    """Return a hint that finds one of some texts, none of which JSON would write differently."""
+    known = tuple(literal.encode() for literal in literals)
+
+    def found(text: bytes) -> bool:
+        for literal in known:  # noqa: SIM110 - this runs for every value
+            if literal in text:
+                return True
+        return False
+
+    return found
 
 
 def luhn(digits: str) -> bool:
@@ -96,9 +124,26 @@ KEYS = Pattern(
         r"|(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
         re.DOTALL,
     ),
-    hint=re.compile(
-        rb"PRIVATE KEY|[Bb]earer|(?:sk|pk|rk|api|key)[-_]|A[KSRI][IOD]A|gh[pousr]_|github_pat"
-        rb"|xox|AIza|hf_|glpat|eyJ"
+    hint=any_of(
+        "PRIVATE KEY",
+        *[
+            "earer",
+            "sk-",
+            "sk_",
+            "pk-",
+            "pk_",
+            "rk-",
+            "rk_",
+            "api-",
+            "api_",
+            "key-",
+            "key_",
+            "AKIA",
+            "ASIA",
+            "AROA",
+            "AIDA",
+        ],
+        *["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_", "xox", "AIza", "hf_", "glpat", "eyJ"],
     ),
 )
 """Keys of common services, AWS access keys, bearer tokens, JSON web tokens, private key blocks."""
@@ -107,14 +152,14 @@ CARD_NUMBERS = Pattern(
     "card number",
     re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])"),
     accept=luhn,
-    hint=re.compile(rb"[0-9](?:[ -]?[0-9]){12}"),
+    hint=re.compile(rb"[0-9](?:[ -]?[0-9]){12}").search,
 )
 """Thirteen to nineteen digits, with blanks or dashes or without, whose check digit is right."""
 
 EMAILS = Pattern(
     "e-mail",
     re.compile(r"[^\s@<>\"'(),:;\[\]\\]{1,64}@[^\s@<>\"'(),:;\[\]\\]{1,255}"),
-    hint=re.compile(rb"@"),
+    hint=any_of("@"),
 )
 """E-mail addresses, of any alphabet."""
 
@@ -147,7 +192,7 @@ class Redaction:
         several = cast("Sequence[Rule]", rules if isinstance(rules, (list, tuple)) else (rules,))
         self._rules: tuple[Rule, ...] = tuple(several)
         self._on_failure = on_failure
-        hints = [rule.hint for rule in self._rules if isinstance(rule, Pattern)]
+        hints = [rule.hint for rule in self._rules if isinstance(rule, (Pattern, Fields))]
         # Without a hint for each rule every value has to be looked at.
         told = [hint for hint in hints if hint is not None]
         self._hints = told if len(told) == len(self._rules) else None
@@ -159,13 +204,20 @@ class Redaction:
 
     def json(self, path: str, text: bytes) -> bytes:
         """Return JSON as it may leave the process, as JSON. Never raises."""
-        if self._hints is not None and not any(hint.search(text) for hint in self._hints):
+        if self._hints is not None and not self._hinted(path, text):
             return text
         try:
             return dumps(self._guarded(path, _loads(text)))
         except Exception:  # noqa: BLE001 - what a rule returned may be no JSON value
             self._on_failure()
             return dumps(WITHHELD)
+
+    def _hinted(self, path: str, text: bytes) -> bool:
+        assert self._hints is not None
+        for rule in self._rules:
+            if isinstance(rule, Fields) and rule.covers(path):
+                return True
+        return any(hint(text) for hint in self._hints)
 
     def parts(self, parts: Mapping[str, bytes | list[bytes]]) -> dict[str, bytes | list[bytes]]:
         """Return captured arguments as they may leave the process."""
