@@ -133,6 +133,25 @@ def test_steps_in_a_forked_child_are_a_run_that_continues_their_own(
     assert {each["root_run_id"] for each in events} == {root[0]["run_id"]}
 
 
+def test_a_child_that_records_nothing_leaves_no_offer_open(kafka: str, topic_prefix: str) -> None:
+    read, write = os.pipe()
+
+    @component
+    def parent() -> None:
+        forked(os.getpid)
+        waiting.start()
+
+    waiting = _FORK.Process(target=os.read, args=(read, 1))
+    with Tailrace(kafka, prefix=topic_prefix):
+        parent()
+        os.write(write, b".")
+        waiting.join(_TIMEOUT_S)
+    os.close(read)
+    os.close(write)
+    (last,) = [each for each in read_events(kafka, topic_prefix) if each["last_seq"] is not None]
+    assert len(last["offers"]) == 1, "of the child that still ran and might have recorded"
+
+
 def told(number: int) -> tuple[int, int, str]:
     return os.getpid(), work(number), current_run().run_id
 

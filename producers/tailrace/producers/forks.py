@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from tailrace.producers.definition import ComponentDefinition, StepDefinition
+from tailrace.producers.fork_watch import ForkWatch
 from tailrace.producers.guard import guarded
 from tailrace.producers.offers import offer_at
 from tailrace.producers.open_clients import OPEN
@@ -26,21 +27,28 @@ from tailrace.schemas.catalog import Schema
 if TYPE_CHECKING:
     from tailrace.producers.offers import Offer
 
-_MADE: dict[int, Offer] = {}
+_MADE: dict[int, tuple[Offer, ForkWatch | None]] = {}
 """The offer of a thread that is forking, by its id, which is the same in the child."""
 
 
 class Forked:
     """How a parent's run goes on in this child."""
 
-    __slots__ = ("goes_on", "lock", "offer")
+    __slots__ = ("goes_on", "lock", "offer", "watch")
 
-    def __init__(self, offer: Offer | None) -> None:
+    def __init__(self, offer: Offer | None, watch: ForkWatch | None = None) -> None:
         self.offer = offer
         """What its child runs claim; None for a run that another thread was in."""
 
+        self.watch = watch
         self.lock = threading.Lock()
         self.goes_on: Recording | None = None
+
+    def claimed(self) -> Offer | None:
+        """Return the offer, to be claimed at once."""
+        if self.watch is not None:
+            self.watch.claim()
+        return self.offer
 
 
 def continuation(recording: Recording) -> Recording | None:
@@ -51,12 +59,12 @@ def continuation(recording: Recording) -> Recording | None:
     return found
 
 
-def origin_at(place: Place) -> Place | Offer | None:
+def origin_at(place: Place) -> Place | Forked | None:
     """Return what a run started at a place is a child of; None when it is a root run."""
     recording = place.recording
     while recording.forked is not None:
         if recording.forked.goes_on is None:
-            return recording.forked.offer
+            return recording.forked
         recording = recording.forked.goes_on
         place = recording.place
     return None if recording.ended else place
@@ -88,7 +96,8 @@ def _gone_on(recording: Recording, forked: Forked) -> Recording | None:
         definition = recording.definition
         concurrent.futures.wait([client.routes.of(definition)], timeout=client.route_wait_s)
         route = client.routes.now(definition)
-        goes_on = Recording(client, definition, route, recording.options, claimed=forked.offer)
+        offer = forked.claimed()
+        goes_on = Recording(client, definition, route, recording.options, claimed=offer)
         goes_on.start((), {})
     except Exception as error:  # noqa: BLE001 - recording never breaks the agent
         guarded(client, recording.definition.name, error)
@@ -103,12 +112,21 @@ def _before() -> None:
         return
     found = origin_at(place)
     offer = offer_at(found) if isinstance(found, Place) else None
-    if offer is not None:
-        _MADE[threading.get_ident()] = offer
+    if offer is None or not isinstance(found, Place):
+        return
+    try:
+        watch = ForkWatch()
+    except OSError:  # without it the offer stays open until its time has passed
+        watch = None
+    else:
+        found.recording.fork_watches[offer.offer_id] = watch
+    _MADE[threading.get_ident()] = (offer, watch)
 
 
 def _after_in_parent() -> None:
-    _MADE.pop(threading.get_ident(), None)
+    _, watch = _MADE.pop(threading.get_ident(), (None, None))
+    if watch is not None:
+        watch.leave_to_child()
 
 
 def _free_lazy_values() -> None:
@@ -123,12 +141,12 @@ def _free_lazy_values() -> None:
 
 def _after_in_child() -> None:
     _free_lazy_values()
-    offer = _MADE.pop(threading.get_ident(), None)
+    offer, watch = _MADE.pop(threading.get_ident(), (None, None))
     _MADE.clear()
     for client in OPEN:
         for recording in client.recordings.values():
             mine = offer is not None and offer.run_id == recording.run_id
-            recording.leave(Forked(offer if mine else None))
+            recording.leave(Forked(offer, watch) if mine else Forked(None))
         client.leave_parent()
 
 

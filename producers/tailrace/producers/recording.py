@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from tailrace.producers.client import Tailrace
     from tailrace.producers.definition import ComponentDefinition
+    from tailrace.producers.fork_watch import ForkWatch
     from tailrace.producers.forks import Forked
     from tailrace.producers.generators import Items
     from tailrace.producers.offers import Offer
@@ -72,6 +73,7 @@ class Recording:
         self.open_steps: dict[int, RecordedStep] = {}
         self.children: list[str] = []
         self.offers: list[str] = []
+        self.fork_watches: dict[str, ForkWatch] = {}
         self.forked: Forked | None = None
         """In a forked child: how its parent's run goes on here, which cannot be recorded itself."""
 
@@ -213,7 +215,7 @@ class Recording:
                 **fields,
                 "last_seq": self._seq,
                 "children": self.children,
-                "offers": self.offers,
+                "offers": [each for each in self.offers if self._may_be_claimed(each)],
                 "not_replayable": self.not_replayable,
                 "run_steps": self._steps,
                 "run_errors": self._errors,
@@ -253,6 +255,10 @@ class Recording:
                 return None
             self.offers.append(new_id())
             return self.offers[-1]
+
+    def _may_be_claimed(self, offer_id: str) -> bool:
+        watch = self.fork_watches.get(offer_id)
+        return watch is None or watch.may_be_claimed()
 
     def leave(self, forked: Forked) -> None:
         """Give the run up to the parent process. Takes no lock: its holder may not exist here."""

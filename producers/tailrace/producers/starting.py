@@ -6,9 +6,9 @@ import asyncio
 import concurrent.futures
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers.forks import origin_at
+from tailrace.producers.forks import Forked, origin_at
 from tailrace.producers.guard import guarded
-from tailrace.producers.offers import Offer, arrival
+from tailrace.producers.offers import arrival
 from tailrace.producers.open_clients import open_client
 from tailrace.producers.options import OPTIONS
 from tailrace.producers.place import PLACE
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tailrace.producers.client import Tailrace
     from tailrace.producers.definition import ComponentDefinition
+    from tailrace.producers.offers import Offer
     from tailrace.producers.options import RunOptions
     from tailrace.producers.place import Place
     from tailrace.producers.route import Route
@@ -87,8 +88,9 @@ def _origin(client: Tailrace) -> tuple[Place | None, Offer | None, RunOptions]:
     place = None if arrived else PLACE.get()
     if place is not None:
         found = origin_at(place)
-        if isinstance(found, Offer):
-            return None, found, found.options
+        if isinstance(found, Forked):
+            offer = found.claimed()
+            return None, offer, OPTIONS.get() if offer is None else offer.options
         place = found
     if place is None or place.recording.client is not client:
         return None, None, OPTIONS.get()
