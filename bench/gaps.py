@@ -1,16 +1,18 @@
-"""How long the ledger's run side takes, and how much memory, as events grow.
+"""How long the ledger takes, its run side and its log side, and how much memory, as events grow.
 
     python bench/gaps.py [--events 10000000] [--run-events 20] [--chunk-rows 1000000]
+        [--log-events 300000]
 
-The events are made by the engine itself, straight into `events`, with a body named by every run and
-one event in a million left out; the log side (which reads the log as a sink does) is not measured
-here. Prints seconds, events/s, the peak memory of this process and of ClickHouse, and what
-that makes for a billion events.
+Run side: the events are made by the engine itself, straight into `events`, with a body named by
+every run and one event in a million left out. Log side: records of about 1 KB are written to a
+broker and archived by the sink before they are compared. Prints seconds, events/s, the peak memory
+of this process and of ClickHouse, and what that makes for a billion events.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import resource
 import tempfile
@@ -20,11 +22,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from archive import PREFIX, publish, records, spliced
+
 from tailrace.console.local.clickhouse import ClickHouse
+from tailrace.console.local.kafka import Kafka
 from tailrace.sinks.clickhouse import ask, connect, tell
+from tailrace.sinks.gaps.ledger import open_ledger
 from tailrace.sinks.gaps.options import LedgerOptions
 from tailrace.sinks.gaps.run_side import RunSide
 from tailrace.sinks.migrations import migrate
+from tailrace.sinks.sink import SinkOptions
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -117,17 +124,48 @@ def measure(client: Client, pid: int, chunk_rows: int) -> None:
     print(f"  a billion events at this rate: {1e9 / rate / 60:.0f} min")
 
 
+def measure_log_side(clickhouse: str, pid: int, events: int, folder: Path) -> None:
+    """Write and archive records, and print what comparing them with their rows took."""
+    kafka = Kafka(folder / "kafka", folder / "kafka.log")
+    kafka.start()
+    try:
+        assert kafka.address is not None
+        options = SinkOptions(kafka.address, clickhouse, "bench_log", PREFIX)
+        asyncio.run(publish(kafka.address, records(events)))
+        asyncio.run(spliced(options, events))
+        began = time.perf_counter()
+        with Peak(pid) as engine, Peak(os.getpid()) as own:
+            ledger = asyncio.run(open_ledger(LedgerOptions(options)))
+        took_s = time.perf_counter() - began
+    finally:
+        kafka.stop()
+    found = sum(account.stored for account in ledger.partitions)
+    lost = sum(account.missing.count for account in ledger.partitions)
+    waiting = sum(account.waiting for account in ledger.partitions)
+    print(f"log side, load {os.getloadavg()[0]:.1f}")
+    print(f"  {found:,} records with their rows, {lost} lost, {waiting} waiting")
+    print(f"  {took_s:.1f} s, {found / took_s:,.0f} records/s")
+    print(f"  memory: own {own.begin_mb:.0f} to {own.mb:.0f} MB, engine to {engine.mb:.0f} MB")
+    print(f"  a billion records at this rate: {1e9 / (found / took_s) / 60:.0f} min")
+
+
 def main() -> None:
     """Fill in steps, and measure at each."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--events", type=int, default=10_000_000)
     parser.add_argument("--run-events", type=int, default=20)
     parser.add_argument("--chunk-rows", type=int, default=LedgerOptions().chunk_rows)
+    parser.add_argument("--log-events", type=int, default=300_000)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tailrace-bench-") as folder:
         engine = ClickHouse(Path(folder) / "clickhouse", Path(folder) / "clickhouse.log")
         engine.start()
         try:
+            assert engine.address is not None
+            assert engine.process is not None
+            pid = engine.process.pid
+            if asked.log_events:
+                measure_log_side(engine.address, pid, asked.log_events, Path(folder))
             for events in (asked.events // 10, asked.events):
                 client = connect(engine.address, f"bench_{events}")
                 migrate(client)
@@ -138,8 +176,7 @@ def main() -> None:
                     "database = currentDatabase() AND table = 'events'",
                 )
                 print(f"{events:,} events, {parts['parts']} parts, load {os.getloadavg()[0]:.1f}")
-                assert engine.process is not None
-                measure(client, engine.process.pid, asked.chunk_rows)
+                measure(client, pid, asked.chunk_rows)
                 client.close()
         finally:
             engine.stop()

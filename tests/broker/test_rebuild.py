@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from support.ledgers import read_ledger
-from support.log_journal import create_topics, fleet, run_records, write
+from support.log_journal import create_topics, fleet, run_records, write, write_async
 from support.log_sinks import archive, running_sink
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.wire import encode
@@ -140,6 +140,28 @@ def test_a_rebuild_that_was_killed_leaves_the_old_table_and_the_next_one_begins_
 
     assert rows_of(options) == live
     assert f"{options.database}{rebuilding.SHADOW}" not in databases(options)
+
+
+def test_a_sink_that_was_started_during_a_rebuild_keeps_its_tables(
+    options: SinkOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(options, fleet(5))
+    asyncio.run(archive(options))
+    fill = rebuilding.Filling.fill
+
+    async def fill_while_a_sink_stores(filling: Any, begins: Any, cuts: Any) -> int:
+        assert options.kafka is not None
+        assert options.prefix is not None
+        rejected = await fill(filling, begins, cuts)
+        await write_async(options.kafka, options.prefix, fleet(5))
+        await archive(options)
+        return rejected
+
+    monkeypatch.setattr(rebuilding.Filling, "fill", fill_while_a_sink_stores)
+    with pytest.raises(RebuildRefusedError, match="started during the rebuild: the tables stand"):
+        asyncio.run(rebuild(options, [EVENTS]))
+
+    assert len(rows_of(options)["events"]) == 50
 
 
 def test_where_retention_deleted_records_their_rows_are_lost_only_if_told(

@@ -108,7 +108,7 @@ async def rebuild(
             raise RebuildRefusedError(_lost_sentence(done.lost))
         shadow = await asyncio.to_thread(_make_shadow, options, database)
         stack.callback(shadow.close)
-        filling = _Filling(log, shadow, follower.book, on_progress)
+        filling = Filling(log, shadow, follower.book, on_progress)
         done.rejected = await filling.fill(begins, cuts)
         forgotten = await read_forgotten(log, options.topic_prefix)
         await asyncio.to_thread(erase, shadow, forgotten, users=client)
@@ -201,8 +201,15 @@ def _lost_sentence(lost: Mapping[str, int]) -> str:
     )
 
 
-class _Filling:
-    """Reads partitions up to their cuts and stores them beside, one after the other."""
+class Filling:
+    """Reads partitions up to their cuts and stores them beside, one after the other.
+
+    Args:
+        log: where the records lie.
+        shadow: a client in the database beside.
+        source: where schemas are looked up.
+        on_progress: called with the offsets read and the offsets to read.
+    """
 
     def __init__(
         self,
