@@ -16,7 +16,7 @@ from support.repository import ROOT, Source
 if TYPE_CHECKING:
     from pathlib import Path
 
-GOALS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), flags=re.MULTILINE))
+GOALS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), flags=re.MULTILINE))
 RUN = "run"
 
 
