@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("tailrace.producers")
 
+CLOSE_S = 10.0
+"""How long SIGTERM waits for a close that it interrupted."""
+
 FLUSH_S = 2.0
 """How long SIGTERM is held up where another handler is to follow."""
 
@@ -46,14 +49,17 @@ def watch_sigterm(client: Tailrace) -> None:
 
 def _on_sigterm(number: int, frame: FrameType | None) -> None:
     before = _before[0] if _before else signal.SIG_DFL
-    clients = [client for client in _clients if client.is_open]
     if callable(before):
-        for client in clients:
-            client.flush(FLUSH_S)
+        for client in list(_clients):
+            if client.is_open:
+                client.flush(FLUSH_S)
         before(number, frame)
         return
-    for client in clients:
+    for client in list(_clients):
         client.close()
+        # Where the signal came while the client was being closed, that has to be waited for here.
+        if client.sender is not None:
+            client.sender.close(CLOSE_S)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 

@@ -1,7 +1,8 @@
 """The door for what ran elsewhere: events and bodies made by hand, with the recorder's promise.
 
 An importer uses it. Each run goes out in order, its last event only when all its earlier events and
-every body published with it are acknowledged.
+every body published with it are acknowledged. Where the outlet has a spool, what lies safely in it
+counts as acknowledged, and its offset is -1.
 """
 
 from __future__ import annotations
