@@ -64,7 +64,7 @@ def test_a_writer_that_repeats_a_forgotten_token_changes_no_answer(
     before = answers(client)
     for suffix in ("runs", "steps"):
         topic = f"{topic_prefix}{suffix}"
-        values = [value for written_to, _, value in records if written_to == suffix]
+        values: list[bytes] = [value for written_to, _, value in records if written_to == suffix]
         stored = ask(client, _STORED, {"topic": topic})
         again = [Record(row["offset"], row["stamp"], values[row["offset"]]) for row in stored]
         schema = shipped()[split_frame(values[0])[0]]
