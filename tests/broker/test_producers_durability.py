@@ -139,7 +139,7 @@ kafka, prefix, how = sys.argv[1:]
 before = []
 if how == "handled":
     signal.signal(signal.SIGTERM, lambda number, frame: before.append(number))
-client = Tailrace(kafka, prefix=prefix, durability="async", close_timeout_s=3)
+client = Tailrace(kafka, prefix=prefix, durability="async", open_timeout_s=3, close_timeout_s=3)
 client.open()
 for number in range(100):
     run(number)
@@ -217,7 +217,7 @@ def test_a_full_journal_refuses_new_work_where_that_is_asked_for(
             max_buffer_bytes=100_000,
             when_full="raise",
             spool_after_s=0.1,
-            ack_timeout_s=0.5,
+            ack_timeout_s=0.02,
         ) as client:
             assert run(0) == 0
             proxy.stalled = True
