@@ -64,6 +64,17 @@ async def async_bench_run(costs: list[int]) -> None:
         costs.append(clock() - begun)
 
 
+@component("spaced")
+def spaced_run(costs: list[int]) -> None:
+    """Run 50 steps with a pause before each, so that each finds the processor's caches cold."""
+    clock = time.perf_counter_ns
+    for _ in range(STEPS):
+        time.sleep(0.01)
+        begun = clock()
+        tool(GIVEN)
+        costs.append(clock() - begun)
+
+
 class Hidden(list[int]):
     """Appends to another list and looks empty, so that recording the argument costs nothing."""
 
@@ -144,6 +155,14 @@ def paced(limit_us: float, runs: int, per_second: float) -> None:
         say(f"{name} steps, {per_second:g} runs of {STEPS} a second", costs[STEPS:], limit_us)
 
 
+def spaced(runs: int) -> None:
+    """Measure steps that come one at a time."""
+    costs: list[int] = []
+    for _ in range(runs):
+        spaced_run(Hidden(costs))
+    say("sync steps, one each 10 ms", costs[STEPS:])
+
+
 def throughput(runs: int) -> None:
     """Measure how many steps a second are acknowledged when runs are made as fast as possible."""
 
@@ -179,6 +198,7 @@ def main() -> None:
         say("sync steps into memory", costs[STEPS:], limit_us)
     with broker(told.kafka) as kafka, Tailrace(kafka, prefix="bench.") as client:
         paced(limit_us, told.runs, 20)
+        spaced(10)
         throughput(1000)
         print(client.stats)
 
