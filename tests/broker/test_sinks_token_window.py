@@ -66,7 +66,7 @@ def test_a_writer_that_repeats_a_forgotten_token_changes_no_answer(
         topic = f"{topic_prefix}{suffix}"
         values: list[bytes] = [value for written_to, _, value in records if written_to == suffix]
         stored = ask(client, _STORED, {"topic": topic})
-        again = [Record(row["offset"], row["stamp"], values[row["offset"]]) for row in stored]
+        again = [Record(row["offset"], row["stamp"], values[int(row["offset"])]) for row in stored]
         schema = shipped()[split_frame(values[0])[0]]
         container = splice(schema, Place(stored[0]["log_id"], topic, 0), again)
         Writer(client).insert("events", container, f"forgotten {suffix}")
