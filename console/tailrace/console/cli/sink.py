@@ -1,23 +1,20 @@
 """`tailrace sink`: archive the log into ClickHouse until told to stop."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
 import threading
-import time
-from contextlib import ExitStack
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Annotated, Self
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.live import Live
 
-from tailrace.console.report.amounts import plural
-from tailrace.console.report.printable import one_line
-from tailrace.console.report.sink_status import log_line, status_line
+from tailrace.console.cli.sink_log import log_as_json
+from tailrace.console.cli.sink_reporter import Reporter
 from tailrace.console.sink_view.server import LOOPBACK, serving
 from tailrace.schemas.errors import TailraceError
 from tailrace.sinks.archive.health import STUCK_AFTER_S, Health
@@ -27,9 +24,13 @@ from tailrace.sinks.sink import SinkOptions, SinkStats, run_sink
 
 STOP_WITHIN_S = 9.0
 _LOOK_S = 0.5
-_LOG_S = 10.0
-_NEW_RATE_SHARE = 0.3
-"""How much a look changes the shown rate: rows come in blocks, and the eye wants a mean."""
+
+
+class LogFormat(StrEnum):
+    """How the sink speaks on standard error."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 class NotMigratedYetError(TailraceError):
@@ -72,6 +73,10 @@ def command(
             "/healthz says 503 and why.",
         ),
     ] = STUCK_AFTER_S,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(help="How it speaks on standard error: for people, or a JSON object a line."),
+    ] = LogFormat.TEXT,
 ) -> None:
     """Store the log in ClickHouse, each record once, until Ctrl-C or SIGTERM.
 
@@ -79,14 +84,28 @@ def command(
     they share the partitions. What is not stored when it stops is stored by
     the next one.
     """
-    if no_migrate:
-        _require_migrated()
     stats = SinkStats(health=Health(stuck_after))
+    reporter = Reporter(stats, json=log_format is LogFormat.JSON)
     with ExitStack() as stack:
+        if log_format is LogFormat.JSON:
+            stack.enter_context(_all_in_json())
+        if no_migrate:
+            _require_migrated()
         if metrics_port is not None:
             address = stack.enter_context(serving(stats, host=metrics_host, port=metrics_port))
-            sys.stderr.write(f"metrics on {address}/metrics, health on {address}/healthz\n")
-        asyncio.run(_run(SinkOptions(instance=instance), stats))
+            reporter.say(f"metrics on {address}/metrics, health on {address}/healthz")
+        asyncio.run(_run(SinkOptions(instance=instance), stats, reporter))
+
+
+@contextmanager
+def _all_in_json() -> Generator[None]:
+    """Have the reason for which the sink ends stand in the log like anything else."""
+    log_as_json()
+    try:
+        yield
+    except TailraceError as error:
+        logging.getLogger("tailrace.sink").error("%s", error)  # noqa: TRY400 - a sentence, no defect
+        raise typer.Exit(1) from error
 
 
 def _require_migrated() -> None:
@@ -98,92 +117,34 @@ def _require_migrated() -> None:
         )
 
 
-async def _run(options: SinkOptions, stats: SinkStats) -> None:
+async def _run(options: SinkOptions, stats: SinkStats, reporter: Reporter) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _stop, stop)
+        loop.add_signal_handler(number, _stop, stop, reporter)
     sink = loop.create_task(run_sink(options, stop, stats=stats))
-    with _Reporter(stats) as reporter:
+    with reporter:
         while not sink.done():
             await asyncio.wait({sink}, timeout=_LOOK_S)
             reporter.look()
     await sink
-    sys.stderr.write(f"stopped: {plural(stats.rows, 'row')} stored, {_letters(stats)}\n")
+    reporter.stopped()
 
 
-def _stop(stop: asyncio.Event) -> None:
+def _stop(stop: asyncio.Event, reporter: Reporter) -> None:
     if not stop.is_set():
         # A thread that hangs in a server's answer would keep the process alive beyond any promise.
-        guard = threading.Timer(STOP_WITHIN_S, _give_up)
+        guard = threading.Timer(STOP_WITHIN_S, _give_up, (reporter,))
         guard.daemon = True
         guard.start()
     stop.set()
 
 
-def _give_up() -> None:
-    sys.stderr.write(
+def _give_up(reporter: Reporter) -> None:
+    reporter.say(
         f"error: the sink did not come to rest within {STOP_WITHIN_S:.0f} s and was ended; nothing "
-        "is lost, the next one goes on from the last commit\n"
+        "is lost, the next one goes on from the last commit",
+        logging.ERROR,
     )
     sys.stderr.flush()
     os._exit(1)
-
-
-class _Reporter:
-    """Says how it goes on standard error: a live line on a terminal, else a line now and then."""
-
-    def __init__(self, stats: SinkStats) -> None:
-        self._stats = stats
-        console = Console(stderr=True, highlight=False)
-        self._live = (
-            Live(console=console, auto_refresh=False, transient=True)
-            if console.is_terminal
-            else None
-        )
-        self._began = self._looked = time.monotonic()
-        self._rows = 0
-        self._rate = 0.0
-        self._logged: SinkStats = replace(stats)
-        self._logged_at = self._began
-        self._dead_letters = 0
-
-    def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
-        else:
-            sys.stderr.write("the sink starts; SIGTERM or Ctrl-C stops it\n")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
-
-    def look(self) -> None:
-        """Measure the rate since the last look, and say how it goes if that is due."""
-        now = time.monotonic()
-        rate = (self._stats.rows - self._rows) / max(now - self._looked, 1e-3)
-        self._rate += (rate - self._rate) * _NEW_RATE_SHARE
-        self._rows, self._looked = self._stats.rows, now
-        self._tell_dead_letters()
-        if self._live is not None:
-            line = status_line(self._stats, self._rate, now - self._began)
-            self._live.update(line, refresh=True)
-        elif now - self._logged_at >= _LOG_S and self._stats != self._logged:
-            rate = (self._stats.rows - self._logged.rows) / max(now - self._logged_at, 1e-3)
-            sys.stderr.write(log_line(self._stats, rate, datetime.now(UTC)) + "\n")
-            self._logged, self._logged_at = replace(self._stats), now
-
-    def _tell_dead_letters(self) -> None:
-        if self._stats.dead_letters == self._dead_letters:
-            return
-        self._dead_letters = self._stats.dead_letters
-        said = f"{_letters(self._stats)}, the last one {one_line(self._stats.last_dead_letter)}"
-        if self._live is not None:
-            self._live.console.print(said, markup=False)
-        else:
-            sys.stderr.write(f"{said}\n")
-
-
-def _letters(stats: SinkStats) -> str:
-    return plural(stats.dead_letters, "dead letter")

@@ -37,9 +37,9 @@ def status_line(stats: SinkStats, rows_per_s: float, running_s: float) -> Text:
     return line.append(f"  {duration(int(running_s * _MICROS))}", "dim")
 
 
-def log_line(stats: SinkStats, rows_per_s: float, now: datetime) -> str:
-    """Return the line for a log: a time and `name=value` pairs."""
-    pairs = {
+def log_fields(stats: SinkStats, rows_per_s: float) -> dict[str, int]:
+    """Return the counts that a log tells, by name."""
+    return {
         "rows": stats.rows,
         "rows_per_s": round(rows_per_s),
         "lag": stats.lag,
@@ -48,5 +48,10 @@ def log_line(stats: SinkStats, rows_per_s: float, now: datetime) -> str:
         "retries": stats.retries,
         "waiting_for_schemas": stats.waiting_for_schemas,
     }
+
+
+def log_line(stats: SinkStats, rows_per_s: float, now: datetime) -> str:
+    """Return the line for a log: a time and `name=value` pairs."""
+    pairs = log_fields(stats, rows_per_s)
     told = " ".join(f"{name}={value}" for name, value in pairs.items())
     return f"{now:%Y-%m-%dT%H:%M:%SZ} sink {told}"
