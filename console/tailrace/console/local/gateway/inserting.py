@@ -27,8 +27,9 @@ async def run_insert(
     block holds a million rows unless settings say otherwise).
     """
     try:
-        proof = await lane.run(lambda: Proof(connection))
+        proof = Proof(connection)
         try:
+            await lane.run(proof.begin)
             inserter = await lane.run(lambda: connection.send_insert(insert.head, insert.format))
             try:
                 await _feed(lane, inserter, insert.data, body, limit)

@@ -39,22 +39,31 @@ _running = _Running()
 
 
 class Proof:
-    """Stands around one insert: made before it begins, asked once it is finished, then ended."""
+    """Stands around one insert: begun before it, asked once it is finished, ended in any case."""
 
     def __init__(self, connection: Connection) -> None:
-        """Note how many inserts failed so far; blocks for a millisecond."""
+        """Take the insert's connection; nothing is noted yet."""
         self._connection = connection
+        self._alone = False
+        self._begun: int | None = None
+        self._ended = False
+        self._failed = 0
+        self._errors: dict[str, tuple[int, str]] = {}
+
+    def begin(self) -> None:
+        """Note how many inserts failed so far; blocks for a millisecond.
+
+        It may still run when its client has gone and the proof was ended: then nothing is noted.
+        """
         with _running.lock:
+            if self._ended:
+                return
             self._alone = _running.now == 0
             _running.now += 1
             _running.begun += 1
             self._begun = _running.begun
-        try:
-            self._failed = _count(connection)
-            self._errors = _errors(connection)
-        except BaseException:
-            self.end()
-            raise
+        self._failed = _count(self._connection)
+        self._errors = _errors(self._connection)
 
     def failure(self) -> GatewayError | None:
         """Return why the insert is not acknowledged, None if it is stored.
@@ -72,9 +81,11 @@ class Proof:
         return from_engine(RuntimeError(_UNKNOWN_STATUS))
 
     def end(self) -> None:
-        """Note that the insert is over, however it ended."""
+        """Note that the insert is over, however it ended, or that it never begins."""
         with _running.lock:
-            _running.now -= 1
+            if self._begun is not None and not self._ended:
+                _running.now -= 1
+            self._ended = True
 
 
 def _count(connection: Connection) -> int:
