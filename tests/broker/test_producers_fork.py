@@ -152,6 +152,33 @@ def test_a_child_that_records_nothing_leaves_no_offer_open(kafka: str, topic_pre
     assert len(last["offers"]) == 1, "of the child that still ran and might have recorded"
 
 
+_IN_EVERY_CHILD: dict[str, Callable[[], object]] = {}
+os.register_at_fork(after_in_child=lambda: [each() for each in _IN_EVERY_CHILD.values()])
+
+
+def test_a_thread_that_a_library_starts_in_every_child_claims_nothing(
+    kafka: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @component
+    def parent() -> None:
+        forked(os.getpid)
+        forked(job, 7)
+
+    idle = threading.Event()
+
+    def start_thread() -> None:
+        threading.Thread(target=idle.wait, daemon=True).start()
+
+    monkeypatch.setitem(_IN_EVERY_CHILD, "a library", start_thread)
+    with Tailrace(kafka, prefix=topic_prefix):
+        parent()
+    events = read_events(kafka, topic_prefix)
+    assert_whole(events)
+    root, child = sorted(runs_of(events).values(), key=lambda run: run[0]["component"] == "job")
+    assert root[-1]["offers"] == [child[0]["offer"]], "and the other child's is withdrawn"
+    assert child[-1]["kind"] == "run_completed"
+
+
 def told(number: int) -> tuple[int, int, str]:
     return os.getpid(), work(number), current_run().run_id
 

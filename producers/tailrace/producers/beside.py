@@ -8,16 +8,20 @@ from tailrace.producers.place import Place
 def beside(place: Place) -> Place | None:
     """Open a branch for what is begun at a place; None where nothing can be recorded any more.
 
-    Branches are numbered in the order of these calls, so call it where the thing is made. In a
-    forked child the parent's run goes on first, which may block until the client is open there.
+    Branches are numbered in the order of these calls, so call it where the thing is made. Never
+    blocks: in a forked child the parent's run goes on when something is recorded in the branch.
     """
-    found: Place | None = place
     if place.recording.forked is not None:
-        from tailrace.producers.forks import place_here  # noqa: PLC0415 - it needs the client
+        from tailrace.producers.forks import beside_in_child  # noqa: PLC0415 - it needs the client
 
-        found = place_here(place)
-    if found is None or found.recording.ended:
+        return beside_in_child(place)
+    return opened(place)
+
+
+def opened(place: Place) -> Place | None:
+    """Open a branch of a run of this process; None when it has ended."""
+    recording = place.recording
+    if recording.ended:
         return None
-    with found.recording.lock:
-        branch = found.branch.fork()
-    return Place(found.recording, found.step, branch)
+    with recording.lock:
+        return Place(recording, place.step, place.branch.fork())

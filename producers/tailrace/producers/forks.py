@@ -15,9 +15,11 @@ import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
+from tailrace.producers.beside import opened
 from tailrace.producers.definition import ComponentDefinition, StepDefinition
 from tailrace.producers.fork_watch import ForkWatch
 from tailrace.producers.guard import guarded
+from tailrace.producers.keys import Branch
 from tailrace.producers.offers import offer_at
 from tailrace.producers.open_clients import OPEN
 from tailrace.producers.place import PLACE, Place
@@ -34,7 +36,7 @@ _MADE: dict[int, tuple[Offer, ForkWatch | None]] = {}
 class Forked:
     """How a parent's run goes on in this child."""
 
-    __slots__ = ("goes_on", "lock", "offer", "watch")
+    __slots__ = ("branch", "goes_on", "lock", "offer", "watch")
 
     def __init__(self, offer: Offer | None, watch: ForkWatch | None = None) -> None:
         self.offer = offer
@@ -43,12 +45,42 @@ class Forked:
         self.watch = watch
         self.lock = threading.Lock()
         self.goes_on: Recording | None = None
+        self.branch = Branch()
+        """The outermost branch of the run as it goes on, which may be opened before it does."""
 
     def claimed(self) -> Offer | None:
         """Return the offer, to be claimed at once."""
         if self.watch is not None:
             self.watch.claim()
         return self.offer
+
+
+class PlaceInChild(Place):
+    """What a child has begun beside a run of its parent's that does not go on there yet.
+
+    Libraries start threads in every forked child, most of which never record anything: so only the
+    branch is opened here, and the offer is claimed by the first thing that is recorded in it.
+    """
+
+    __slots__ = ()
+
+
+def beside_in_child(place: Place) -> Place | None:
+    """Open a branch for what is begun, in this child, at a place of a parent's run.
+
+    None where nothing can be recorded any more. Never blocks on Kafka, claims nothing.
+    """
+    recording = place.recording
+    while recording.forked is not None:
+        forked = recording.forked
+        with forked.lock:
+            if forked.goes_on is None:
+                if forked.offer is None:
+                    return None
+                return PlaceInChild(recording, None, forked.branch.fork())
+        recording = forked.goes_on
+        place = recording.place
+    return opened(place)
 
 
 def continuation(recording: Recording) -> Recording | None:
@@ -76,6 +108,7 @@ def place_here(place: Place) -> Place | None:
     The first one begins the run's continuation; blocks until the client is open here.
     """
     recording = place.recording
+    begun_here = place.branch if isinstance(place, PlaceInChild) else None
     while recording.forked is not None:
         forked = recording.forked
         with forked.lock:
@@ -84,7 +117,8 @@ def place_here(place: Place) -> Place | None:
         if forked.goes_on is None:
             return None
         recording = forked.goes_on
-        place = recording.place
+        place = recording.place if begun_here is None else Place(recording, None, begun_here)
+        begun_here = None
     return None if recording.ended or not recording.client.is_open else place
 
 
@@ -98,6 +132,7 @@ def _gone_on(recording: Recording, forked: Forked) -> Recording | None:
         route = client.routes.now(definition)
         offer = forked.claimed()
         goes_on = Recording(client, definition, route, recording.options, claimed=offer)
+        goes_on.place = Place(goes_on, None, forked.branch)
         goes_on.start((), {})
     except Exception as error:  # noqa: BLE001 - recording never breaks the agent
         guarded(client, recording.definition.name, error)
