@@ -14,6 +14,7 @@ import pytest
 from openinference.instrumentation import OITracer, TraceConfig, using_session
 from openinference.instrumentation.anthropic import AnthropicInstrumentor as OiAnthropic
 from openinference.instrumentation.openai import OpenAIInstrumentor as OiOpenAI
+from opentelemetry.instrumentation import _semconv
 from opentelemetry.instrumentation.anthropic import AnthropicInstrumentor as LlmetryAnthropic
 from opentelemetry.instrumentation.openai import OpenAIInstrumentor as LlmetryOpenAI
 from opentelemetry.instrumentation.openai_v2 import OpenAIInstrumentor as OfficialOpenAI
@@ -82,6 +83,13 @@ def clients_as_they_were() -> Iterator[None]:
     for owner, name, value in before:
         if vars(owner).get(name) is not value:
             setattr(owner, name, value)
+
+
+@pytest.fixture(autouse=True)
+def conventions_are_chosen_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first instrumentation of a process reads OTEL_SEMCONV_STABILITY_OPT_IN for all others."""
+    chosen = vars(_semconv)["_OpenTelemetrySemanticConventionStability"]
+    monkeypatch.setattr(chosen, "_initialized", False)
 
 
 @contextmanager
