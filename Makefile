@@ -9,6 +9,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 # How many seeds `make chaos` plays.
 SEEDS ?= 20
+# How many processes share the files of tests.
+WORKERS ?= 2
 BIN := .venv/bin
 # The stamp's name holds a checksum of what decides the environment, so that any change renews it,
 # whatever the clocks and the checkouts did to the files' times.
@@ -37,8 +39,9 @@ demo: $(READY) ## start the local stack, run a fleet of agents, show their trace
 	@$(BIN)/python examples/demo.py
 
 test: lint ## check style, types and floors, then run every test
-	@echo "== pytest: every test, with servers that the session starts and stops itself"
-	@$(BIN)/python -m pytest
+	@echo "== pytest: every test, in $(WORKERS) workers with servers of their own"
+	@# A file's tests stay together. The files come in their order: those that wait for servers first.
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(READY) ## check style, floors and types
 	$(call step,ruff check,$(BIN)/ruff check --quiet .)

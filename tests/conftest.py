@@ -6,17 +6,23 @@ the test process is killed, they end by themselves.
 
 from __future__ import annotations
 
+import os
 import signal
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from support.stack import address_of, query, running_clickhouse, running_kafka
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+# The same examples in every run, and no limit of time for one: a busy machine is no counterexample.
+# HYPOTHESIS_PROFILE=default looks for new ones.
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores interrupts, and so would every program that a test starts.
