@@ -17,8 +17,8 @@ from tailrace.sinks.sink import SinkOptions, SinkStats, run_sink, wait_until_sto
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-STORED_S = 60.0
-_STOP_S = 15.0
+STORED_S = 180.0
+_STOP_S = 40.0
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -30,7 +30,7 @@ from tailrace.sinks.migrations import migrate
 from tailrace.sinks.tables import archived_topics
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Generator, Sequence
 
     from clickhouse_connect.driver.client import Client
 
@@ -100,6 +100,7 @@ async def wait_until_stored(options: SinkOptions, timeout_s: float = 60.0) -> No
 
     Raises:
         NotStoredInTimeError: if it is not within `timeout_s`.
+        SinkFailedError: if the broker does not answer.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
@@ -136,6 +137,7 @@ class _Sink:
     async def run(self, stop: asyncio.Event) -> None:
         names = [topic.name(self._options.prefix) for topic in archived_topics()]
         async with AsyncExitStack() as stack:
+            stack.enter_context(_kafka_sentences(self._kafka))
             stack.callback(self._executor.shutdown, wait=False, cancel_futures=True)
             stack.push_async_callback(self._dead_letters.stop)
             self._admin = await _open_admin(self._kafka, stack)
@@ -230,6 +232,7 @@ class _Progress:
     @classmethod
     async def open(cls, options: SinkOptions, stack: AsyncExitStack) -> _Progress:
         kafka = kafka_options(options.kafka)
+        stack.enter_context(_kafka_sentences(kafka))
         admin = await _open_admin(kafka, stack)
         consumer = cast("Any", AIOKafkaConsumer)(**kafka, isolation_level="read_committed")
         await consumer.start()
@@ -258,17 +261,25 @@ class _Progress:
         return missing
 
 
-async def _open_admin(kafka: dict[str, Any], stack: AsyncExitStack) -> Any:
-    admin = cast("Any", AIOKafkaAdminClient)(**kafka)
+@contextmanager
+def _kafka_sentences(kafka: dict[str, Any]) -> Generator[None]:
+    """Tell what the broker did not answer; it may go away between any two questions.
+
+    The admin client lets the bare error of a bound that ran out through.
+    """
     try:
-        await admin.start()
-    except KafkaError as error:
-        await admin.close()
+        yield
+    except (KafkaError, TimeoutError) as error:
         raise SinkFailedError(
             f"no answer from Kafka at {kafka['bootstrap_servers']}: is it running? `tailrace up` "
-            "starts the local one, TAILRACE_KAFKA names another"
+            f"starts the local one, TAILRACE_KAFKA names another ({error!r})"
         ) from error
+
+
+async def _open_admin(kafka: dict[str, Any], stack: AsyncExitStack) -> Any:
+    admin = cast("Any", AIOKafkaAdminClient)(**kafka)
     stack.push_async_callback(admin.close)
+    await admin.start()
     return admin
 
 
@@ -280,8 +291,9 @@ async def _committed(
     while True:
         try:
             return await admin.list_consumer_group_offsets(group, partitions=list(partitions))
-        except KafkaError as error:
-            if not error.retriable or asyncio.get_running_loop().time() > deadline:
+        except (KafkaError, TimeoutError) as error:
+            hopeless = isinstance(error, KafkaError) and not error.retriable
+            if hopeless or asyncio.get_running_loop().time() > deadline:
                 raise SinkFailedError(
                     f"the commits of group {group} cannot be read: {error!r}; see whether the "
                     "broker is well"

@@ -64,6 +64,8 @@ class ArchiveConsumer:
         self._make_lane = lane
         self._consumer: Any = None
         self._lanes: dict[TopicPartition, Lane] = {}
+        self._beginning: asyncio.Task[None] | None = None
+        self._ending = False
         self._failure: BaseException | None = None
 
     async def run(self, topics: Sequence[str], stop: asyncio.Event) -> None:
@@ -94,14 +96,28 @@ class ArchiveConsumer:
                 f"reading from Kafka failed: {error!r}; the sink goes on where it stopped"
             ) from error
         finally:
+            self._ending = True
             await self.give_up_partitions()
-            await self._consumer.stop()
+            try:
+                await self._consumer.stop()
+            except KafkaError as error:  # the reason to stop is the one that is told
+                _log.warning("the group was left without a word: %r", error)
 
-    async def take_partitions(self, partitions: Collection[TopicPartition]) -> None:
-        """Begin with newly assigned partitions; a reason not to is raised by `run`."""
+    def take_partitions(self, partitions: Collection[TopicPartition]) -> None:
+        """Begin with newly assigned partitions; a reason not to is raised by `run`.
+
+        Only begins to: aiokafka sends no heartbeat before its listener has returned, and what is
+        asked of both servers first can take longer than a session. Nothing is fetched meanwhile.
+        """
+        if self._ending:
+            return
+        self._consumer.pause(*partitions)
+        self._beginning = asyncio.get_running_loop().create_task(self._begin_with(partitions))
+
+    async def _begin_with(self, partitions: Collection[TopicPartition]) -> None:
         try:
             commits = await self._begin(partitions)
-        except Exception as error:  # noqa: BLE001 - aiokafka would log and forget it
+        except Exception as error:  # noqa: BLE001 - nobody awaits this task
             self._failure = error
             return
         for partition, commit in commits.items():
@@ -109,10 +125,14 @@ class ArchiveConsumer:
             lane = self._make_lane(partition, commit, self._committer(partition))
             self._lanes[partition] = lane
             lane.start()
+        self._consumer.resume(*partitions)
         self._stats.partitions = len(self._lanes)
 
     async def give_up_partitions(self) -> None:
         """End all lanes, within the bound of `SinkOptions.handover_s`."""
+        if self._beginning is not None:
+            self._beginning.cancel()
+            await asyncio.wait({self._beginning})
         lanes = list(self._lanes.values())
         await asyncio.gather(*(lane.close() for lane in lanes))
         self._lanes.clear()
@@ -218,4 +238,4 @@ class _Listener(ConsumerRebalanceListener):
     async def on_partitions_assigned(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, assigned: Collection[TopicPartition]
     ) -> None:
-        await self._consumer.take_partitions(assigned)
+        self._consumer.take_partitions(assigned)

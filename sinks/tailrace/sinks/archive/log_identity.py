@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tailrace.sinks.archive.protocol import Commit
 
-READ_BACK_S = 10.0
+READ_BACK_S = 30.0
 _WAY_OUT = (
     "use the database that belongs to this log (--database, TAILRACE_DATABASE), or an empty one"
 )
@@ -124,9 +124,10 @@ async def _check_records(
     if not present:
         return
     consumer.assign(list(present))
+    for partition in present:  # all before the first fetch, which then brings the records of all
+        consumer.seek(partition, stored[partition][0])
     for partition in present:
         last, stamp = stored[partition]
-        consumer.seek(partition, last)
         try:
             async with asyncio.timeout(READ_BACK_S):
                 record = await consumer.getone(partition)
