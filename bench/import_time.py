@@ -15,7 +15,9 @@ import time
 PLAIN = "pass"
 NEEDED = "import aiokafka, fastavro, pydantic; pydantic.BaseModel"
 OURS = "import tailrace.producers"
-OPENED = "import tailrace.producers, tailrace.producers.sender, tailrace.schemas.schema_log"
+OPENED = (
+    "import tailrace.producers, tailrace.producers.delivery.sender, tailrace.schemas.schema_log"
+)
 LIMIT = 1.3
 
 

@@ -24,7 +24,8 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from tailrace.console.local.kafka import Kafka
-from tailrace.producers import Tailrace, component, delivery, step
+from tailrace.producers import Tailrace, component, step
+from tailrace.producers.delivery import delivery
 from tailrace.schemas.topics import STEPS as TOPIC
 
 STEPS = 50

@@ -21,7 +21,7 @@ from tailrace.console.importing.plan import Plan
 from tailrace.console.importing.rebuild import rebuild_messages
 from tailrace.console.importing.times import file_time
 from tailrace.console.importing.trajectory import parse_trajectory
-from tailrace.producers import encode
+from tailrace.producers.content import encode
 from tailrace.schemas import wire
 from tailrace.schemas.events import Event, parse_event
 from tailrace.schemas.topic_admin import apply

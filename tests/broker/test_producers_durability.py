@@ -17,7 +17,7 @@ from support.kafka_proxy import kafka_proxy
 from support.stack import address_of, running_kafka
 from support.waiting import wait_until
 from tailrace.producers import JournalFullError, Tailrace, component, step
-from tailrace.producers.spool import abandoned, spool_root
+from tailrace.producers.delivery.spool import abandoned, spool_root
 
 if TYPE_CHECKING:
     from pathlib import Path

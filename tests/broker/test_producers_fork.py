@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.journal import assert_whole, read_events, runs_of
-from tailrace.producers import Tailrace, component, current_run, recorded_step, step
-from tailrace.producers.definition import StepDefinition
-from tailrace.producers.place import PLACE
+from tailrace.producers import Tailrace, component, current_run, step
+from tailrace.producers.recording import recorded_step
+from tailrace.producers.recording.definition import StepDefinition
+from tailrace.producers.tree.place import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from support.journal import assert_whole, read_bodies, read_events
 from support.stack import address_of, running_kafka
 from tailrace.producers import Tailrace, component, run_options, step
-from tailrace.producers.sender import KafkaSender
+from tailrace.producers.delivery.sender import KafkaSender
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.payload_reading import resolve
 from tailrace.schemas.topics import BODIES

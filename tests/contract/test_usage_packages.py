@@ -15,9 +15,9 @@ from pydantic import TypeAdapter
 
 from support.journal import only
 from tailrace.producers import component, step
+from tailrace.producers.content.usage import StreamedUsage, Usage, carries_content, usage_of
 from tailrace.producers.prices import Price
 from tailrace.producers.testing import memory_journal
-from tailrace.producers.usage import StreamedUsage, Usage, carries_content, usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

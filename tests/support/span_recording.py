@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 
-from tailrace.producers.ledger import Ledger
+from tailrace.producers.delivery.ledger import Ledger
 from tailrace.producers.otel import SpanOptions, TailraceSpanExporter, TailraceSpanProcessor
 from tailrace.producers.testing import Journal, memory_journal
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from tailrace.producers.ledger import Record
-    from tailrace.producers.outlet import Draft, Lane
+    from tailrace.producers.delivery.ledger import Record
+    from tailrace.producers.delivery.outlet import Draft, Lane
     from tailrace.schemas.payloads import Body
     from tailrace.schemas.topics import Topic
 

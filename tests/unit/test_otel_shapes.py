@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailrace.producers import encode
+from tailrace.producers.content import encode
 from tailrace.producers.otel import SpanOptions
 from tailrace.producers.otel.messages import messages
 from tailrace.producers.otel.model_use import USE_KEYS

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from tailrace.producers.capture import input_digest, json_of
+from tailrace.producers.content.capture import input_digest, json_of
 from tailrace.schemas.payload_reading import resolve
 from tailrace.schemas.payloads import canonical
 

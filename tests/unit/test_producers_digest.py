@@ -6,7 +6,7 @@ import types
 from typing import Any
 
 from tailrace.producers import component, step
-from tailrace.producers.digest import reach_digest, reached, source_digest, with_config
+from tailrace.producers.content.digest import reach_digest, reached, source_digest, with_config
 from tailrace.producers.manifest import component_manifest, components, deployment_id
 
 

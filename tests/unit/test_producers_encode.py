@@ -8,7 +8,7 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailrace.producers import encode
+from tailrace.producers.content import encode
 from tailrace.schemas import wire
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.payloads import Body

@@ -16,5 +16,5 @@ def test_importing_it_loads_no_client_of_kafka_and_no_models() -> None:
     )
     loaded = set(json.loads(done.stdout))
     assert loaded & HEAVY == set()
-    assert "tailrace.producers.sender" not in loaded
+    assert "tailrace.producers.delivery.sender" not in loaded
     assert not any(name.startswith("tailrace.schemas.records") for name in loaded)

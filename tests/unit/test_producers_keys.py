@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailrace.producers.keys import Branch, below, label, quote
+from tailrace.producers.tree.keys import Branch, below, label, quote
 
 if TYPE_CHECKING:
     import random

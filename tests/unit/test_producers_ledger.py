@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tailrace.producers.ledger import BODY_MEMORY_S, Ledger, Record
-from tailrace.producers.outlet import Lane
+from tailrace.producers.delivery.ledger import BODY_MEMORY_S, Ledger, Record
+from tailrace.producers.delivery.outlet import Lane
 from tailrace.schemas.payloads import Body
 from tailrace.schemas.topics import RUNS, STEPS
 

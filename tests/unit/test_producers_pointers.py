@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailrace.producers.pointers import Control
+from tailrace.producers.routing.pointers import Control
 
 
 def move(decided_on: int, move_id: str = "", **fields: Any) -> dict[str, Any]:

@@ -8,9 +8,9 @@ import pytest
 
 from support.journal import only
 from tailrace.producers import component, current_run, step
+from tailrace.producers.content.usage import Usage
 from tailrace.producers.prices import Price, cost_of
 from tailrace.producers.testing import memory_journal
-from tailrace.producers.usage import Usage
 
 PRICES = {
     "m": Price(1.0, 2.0),

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.journal import of_kind, only
-from tailrace.producers import component, current_run, extract, inject, run_options, step, w3c
-from tailrace.producers.headers import found_in
-from tailrace.producers.offers import Offer
+from tailrace.producers import component, current_run, extract, inject, run_options, step
 from tailrace.producers.options import RunOptions
 from tailrace.producers.redaction import Pattern
 from tailrace.producers.testing import memory_journal
+from tailrace.producers.tree import w3c
+from tailrace.producers.tree.headers import found_in
+from tailrace.producers.tree.offers import Offer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

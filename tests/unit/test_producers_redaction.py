@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from support.journal import of_kind, only
 from tailrace.producers import component, run_options, step
-from tailrace.producers.capture import text_of
+from tailrace.producers.content.capture import text_of
 from tailrace.producers.redaction import (
     CARD_NUMBERS,
     EMAILS,

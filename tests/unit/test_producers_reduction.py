@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tailrace.producers import encode
-from tailrace.producers.ledger import Ledger
-from tailrace.producers.outlet import Lane
-from tailrace.producers.reduction import MAX_RECORD_BYTES, NOTE, REDUCED_BYTES, reduced
+from tailrace.producers.content import encode
+from tailrace.producers.content.reduction import MAX_RECORD_BYTES, NOTE, REDUCED_BYTES, reduced
+from tailrace.producers.delivery.ledger import Ledger
+from tailrace.producers.delivery.outlet import Lane
 from tailrace.schemas import wire
 from tailrace.schemas.payloads import Body
 from tailrace.schemas.topics import STEPS

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.waiting import wait_until
-from tailrace.producers.ledger import Record
-from tailrace.producers.spool import Spool, SpoolFullError, abandoned, spool_root
-from tailrace.producers.spool_format import MARKER, SpooledRecord, frame, scan
+from tailrace.producers.delivery.ledger import Record
+from tailrace.producers.delivery.spool import Spool, SpoolFullError, abandoned, spool_root
+from tailrace.producers.delivery.spool_format import MARKER, SpooledRecord, frame, scan
 from tailrace.schemas.topics import RUNS, STEPS
 
 CONTENTS = st.lists(
@@ -148,7 +148,7 @@ def test_the_limit_counts_every_spool_of_the_host(tmp_path: Path) -> None:
 def test_segments_are_closed_at_a_size_and_sent_oldest_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tailrace.producers.spool.SEGMENT_BYTES", 1000)
+    monkeypatch.setattr("tailrace.producers.delivery.spool.SEGMENT_BYTES", 1000)
     spool = Spool(tmp_path)
     for number in range(6):
         spool.append([record(bytes([number]) * 600)])

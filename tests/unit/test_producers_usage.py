@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tailrace.producers.usage import Usage, usage_of
+from tailrace.producers.content.usage import Usage, usage_of
 
 
 def plain(value: Any) -> Any:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from tailrace.producers.client import NoPointerError, Tailrace
 from tailrace.producers.component import component
+from tailrace.producers.delivery.outlet import JournalFullError, KafkaUnreachableError
 from tailrace.producers.feedback import Feedback, FeedbackError, feedback
-from tailrace.producers.kinds import UnsupportedFunctionError
 from tailrace.producers.options import RunOptionsError, run_options
-from tailrace.producers.outlet import JournalFullError, KafkaUnreachableError
 from tailrace.producers.propagation import extract, inject
+from tailrace.producers.recording.kinds import UnsupportedFunctionError
 from tailrace.producers.run import Config, NoRunError, Run, current_run
 from tailrace.producers.step import step
 from tailrace.producers.writer import BrokenRunError, JournalWriter, NotAcknowledgedError

@@ -9,17 +9,17 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
-from tailrace.producers import durability
-from tailrace.producers.definition import StepDefinition
-from tailrace.producers.place import PLACE
+from tailrace.producers.recording import durability
+from tailrace.producers.recording.definition import StepDefinition
+from tailrace.producers.tree.place import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-    from tailrace.producers.definition import Effect
-    from tailrace.producers.place import Place
-    from tailrace.producers.recorded_step import RecordedStep
+    from tailrace.producers.recording.definition import Effect
+    from tailrace.producers.recording.recorded_step import RecordedStep
+    from tailrace.producers.tree.place import Place
 
 P = ParamSpec("P")
 R = TypeVar("R")

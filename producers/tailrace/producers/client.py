@@ -10,19 +10,19 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from tailrace.producers import threads
-from tailrace.producers.control import DEV
-from tailrace.producers.guard import guarded
-from tailrace.producers.heartbeats import Heartbeats
-from tailrace.producers.open_clients import OPEN
-from tailrace.producers.outlet import JournalFullError
-from tailrace.producers.place import PLACE
-from tailrace.producers.recent import RecentRuns
+from tailrace.producers.delivery.outlet import JournalFullError
+from tailrace.producers.delivery.spool import MAX_BYTES, Spool, spool_root
+from tailrace.producers.process.guard import guarded
+from tailrace.producers.process.open_clients import OPEN
+from tailrace.producers.process.recent import RecentRuns
+from tailrace.producers.process.shutdown import say_what_is_left, watch_sigterm
+from tailrace.producers.recording.heartbeats import Heartbeats
 from tailrace.producers.redaction import Redaction
-from tailrace.producers.route import DevRoutes
-from tailrace.producers.shutdown import say_what_is_left, watch_sigterm
-from tailrace.producers.spool import MAX_BYTES, Spool, spool_root
+from tailrace.producers.routing.control import DEV
+from tailrace.producers.routing.route import DevRoutes
 from tailrace.producers.stats import Stats
+from tailrace.producers.tree import threads
+from tailrace.producers.tree.place import PLACE
 from tailrace.producers.writer import JournalWriter
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.endpoints import kafka_options
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-    from tailrace.producers.durability import Durability
-    from tailrace.producers.outlet import Outlet
+    from tailrace.producers.delivery.outlet import Outlet
+    from tailrace.producers.delivery.sender import KafkaSender, WhenFull
     from tailrace.producers.prices import Prices
-    from tailrace.producers.recording import Recording
+    from tailrace.producers.recording.durability import Durability
+    from tailrace.producers.recording.recording import Recording
     from tailrace.producers.redaction import Rule
-    from tailrace.producers.sender import KafkaSender, WhenFull
 
 _log = logging.getLogger("tailrace.producers")
 
@@ -208,7 +208,7 @@ class Tailrace:
     def _connect(self) -> None:
         if self._outlet is None:
             # Kafka's client library is loaded by those who open a client, not by every import.
-            from tailrace.producers.sender import KafkaSender  # noqa: PLC0415
+            from tailrace.producers.delivery.sender import KafkaSender  # noqa: PLC0415
             from tailrace.schemas.schema_log import log_record  # noqa: PLC0415
 
             options = kafka_options(self._kafka)

@@ -6,17 +6,17 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from tailrace.producers import tasks
-from tailrace.producers.component_generators import (
+from tailrace.producers.recording.component_generators import (
     async_generator_component,
     generator_component,
 )
-from tailrace.producers.definition import ComponentDefinition
-from tailrace.producers.ending import end, end_blocking
-from tailrace.producers.kinds import require_function
-from tailrace.producers.place import PLACE, UNRECORDED
+from tailrace.producers.recording.definition import ComponentDefinition
+from tailrace.producers.recording.ending import end, end_blocking
+from tailrace.producers.recording.kinds import require_function
+from tailrace.producers.recording.starting import begin, begin_blocking
 from tailrace.producers.run import Run
-from tailrace.producers.starting import begin, begin_blocking
+from tailrace.producers.tree import tasks
+from tailrace.producers.tree.place import PLACE, UNRECORDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

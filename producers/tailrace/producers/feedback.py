@@ -9,10 +9,10 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
-from tailrace.producers.forks import place_here
-from tailrace.producers.open_clients import open_client
-from tailrace.producers.place import PLACE, UNRECORDED
-from tailrace.producers.recent import SCORED
+from tailrace.producers.process.open_clients import open_client
+from tailrace.producers.process.recent import SCORED
+from tailrace.producers.tree.forks import place_here
+from tailrace.producers.tree.place import PLACE, UNRECORDED
 from tailrace.schemas import wire
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.errors import TailraceError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from tailrace.producers.client import Tailrace
-    from tailrace.producers.recording import Recording
+    from tailrace.producers.recording.recording import Recording
 
 MAX_NAME = 200
 """Characters of a name, and of a value that is a word."""

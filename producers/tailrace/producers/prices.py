@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tailrace.producers.usage import Usage
+    from tailrace.producers.content.usage import Usage
 
 _MILLION = 1_000_000
 

@@ -9,20 +9,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, overload
 
-from tailrace.producers import w3c
-from tailrace.producers.forks import place_here
-from tailrace.producers.guard import guarded
-from tailrace.producers.headers import found_in, put
-from tailrace.producers.offers import claiming, offer_at
-from tailrace.producers.open_clients import open_client
 from tailrace.producers.options import OPTIONS
-from tailrace.producers.place import PLACE
+from tailrace.producers.process.guard import guarded
+from tailrace.producers.process.open_clients import open_client
+from tailrace.producers.tree import w3c
+from tailrace.producers.tree.forks import place_here
+from tailrace.producers.tree.headers import found_in, put
+from tailrace.producers.tree.offers import claiming, offer_at
+from tailrace.producers.tree.place import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Generator, MutableMapping
 
-    from tailrace.producers.headers import Headers
-    from tailrace.producers.offers import Offer
+    from tailrace.producers.tree.headers import Headers
+    from tailrace.producers.tree.offers import Offer
 
 H = TypeVar("H", bound="MutableMapping[str, str]")
 

@@ -7,15 +7,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from tailrace.producers.place import PLACE, UNRECORDED
-from tailrace.producers.usage import Usage
+from tailrace.producers.content.usage import Usage
+from tailrace.producers.tree.place import PLACE, UNRECORDED
 from tailrace.schemas.errors import TailraceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tailrace.producers.options import RunOptions
-    from tailrace.producers.recording import Recording
+    from tailrace.producers.recording.recording import Recording
 
 
 class NoRunError(TailraceError):
@@ -95,19 +95,19 @@ class Run:
 
     def now(self) -> datetime:
         """Return the time, aware and in UTC, recorded: a replay gives the recorded one."""
-        from tailrace.producers import values  # noqa: PLC0415 - steps know runs already
+        from tailrace.producers.recording import values  # noqa: PLC0415 - steps know runs already
 
         return datetime.fromisoformat(values.now())
 
     def random(self) -> float:
         """Return a random number from 0 up to, not including, 1, recorded as `now` is."""
-        from tailrace.producers import values  # noqa: PLC0415 - steps know runs already
+        from tailrace.producers.recording import values  # noqa: PLC0415 - steps know runs already
 
         return values.random()
 
     def uuid(self) -> UUID:
         """Return a random UUID, recorded as `now` is."""
-        from tailrace.producers import values  # noqa: PLC0415 - steps know runs already
+        from tailrace.producers.recording import values  # noqa: PLC0415 - steps know runs already
 
         return UUID(values.uuid())
 

@@ -6,21 +6,21 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from tailrace.producers import durability
 from tailrace.producers.block import Recorder, StepBlock
-from tailrace.producers.definition import StepDefinition
-from tailrace.producers.forks import place_here
-from tailrace.producers.generators import Items, resumed, within
-from tailrace.producers.guard import guarded
-from tailrace.producers.kinds import require_function
-from tailrace.producers.place import PLACE
-from tailrace.producers.recorded_step import RecordedStep
+from tailrace.producers.process.guard import guarded
+from tailrace.producers.recording import durability
+from tailrace.producers.recording.definition import StepDefinition
+from tailrace.producers.recording.generators import Items, resumed, within
+from tailrace.producers.recording.kinds import require_function
+from tailrace.producers.recording.recorded_step import RecordedStep
+from tailrace.producers.tree.forks import place_here
+from tailrace.producers.tree.place import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 
-    from tailrace.producers.definition import Effect
-    from tailrace.producers.place import Place
+    from tailrace.producers.recording.definition import Effect
+    from tailrace.producers.tree.place import Place
 
 P = ParamSpec("P")
 R = TypeVar("R")

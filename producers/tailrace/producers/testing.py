@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tailrace.producers.client import Tailrace
-from tailrace.producers.ledger import Ledger, Record
+from tailrace.producers.delivery.ledger import Ledger, Record
 from tailrace.producers.seen import NothingRecordedError, RunSeen, StepSeen
 from tailrace.schemas import wire
 from tailrace.schemas.events import parse_event
@@ -28,7 +28,7 @@ from tailrace.schemas.topics import BODIES, CONTROL, RUNS, SCORES, STEPS
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from tailrace.producers.outlet import Draft, Lane
+    from tailrace.producers.delivery.outlet import Draft, Lane
     from tailrace.schemas.events import Event
     from tailrace.schemas.payloads import Body
     from tailrace.schemas.topics import Topic

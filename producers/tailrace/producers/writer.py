@@ -11,10 +11,10 @@ import asyncio
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers import encode
-from tailrace.producers.control import registration
+from tailrace.producers.content import encode
+from tailrace.producers.delivery.outlet import Lane
 from tailrace.producers.manifest import deployment_id
-from tailrace.producers.outlet import Lane
+from tailrace.producers.routing.control import registration
 from tailrace.schemas import wire
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.errors import TailraceError
@@ -23,7 +23,7 @@ from tailrace.schemas.topics import CONTROL, RUNS, STEPS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tailrace.producers.outlet import Outlet
+    from tailrace.producers.delivery.outlet import Outlet
     from tailrace.schemas.events import Event
     from tailrace.schemas.payloads import Body
     from tailrace.schemas.records.base import Record

@@ -16,13 +16,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from tailrace.producers import keys
 from tailrace.producers.options import RunOptions
 from tailrace.producers.otel.names import component_name, step_name
 from tailrace.producers.otel.node import Node
 from tailrace.producers.otel.remaining import session_of, tags_of
 from tailrace.producers.otel.role import MODEL_KINDS, role_of
 from tailrace.producers.otel.run_state import Outgoing, RunState, StepPlace, run_id_of
+from tailrace.producers.tree import keys
 from tailrace.schemas.events import RunFields
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ from collections import deque
 from concurrent.futures import wait
 from typing import TYPE_CHECKING
 
-from tailrace.producers import encode
-from tailrace.producers.outlet import Lane
+from tailrace.producers.content import encode
+from tailrace.producers.delivery.outlet import Lane
 from tailrace.schemas.topics import RUNS, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tailrace.producers.delivery.outlet import Outlet
     from tailrace.producers.otel.run_state import Outgoing
-    from tailrace.producers.outlet import Outlet
 
 
 class RunLane:

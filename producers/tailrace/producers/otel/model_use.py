@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tailrace.producers.content.usage import Usage
 from tailrace.producers.otel.conversation import finish_reason
 from tailrace.producers.otel.nested import first
 from tailrace.producers.otel.role import MODEL_KINDS
-from tailrace.producers.usage import Usage
 
 if TYPE_CHECKING:
     from tailrace.producers.otel.span import SpanData

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from tailrace.producers import keys
+from tailrace.producers.tree import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers.failure import MAX_TEXT
+from tailrace.producers.content.failure import MAX_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers.capture import input_digest, text_of
+from tailrace.producers.content.capture import input_digest, text_of
 from tailrace.producers.otel.content import MESSAGES, given, returned
 from tailrace.producers.otel.model_use import first_item_us, model_use
 from tailrace.producers.otel.nested import Fields, items_of
@@ -19,9 +19,9 @@ from tailrace.producers.prices import cost_of
 from tailrace.schemas.payloads import Externalized, escape, externalize_parts, outline
 
 if TYPE_CHECKING:
+    from tailrace.producers.content.usage import Usage
     from tailrace.producers.otel.setting import Setting
     from tailrace.producers.otel.span import SpanData
-    from tailrace.producers.usage import Usage
 
 DEFECT = "otel.defect"
 """The attribute that says why a span could not be read."""

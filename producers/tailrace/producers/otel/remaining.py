@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers.capture import json_of
+from tailrace.producers.content.capture import json_of
 from tailrace.producers.otel.conversation import MESSAGE_EVENTS
 from tailrace.producers.otel.model_use import USE_KEYS
 from tailrace.producers.otel.nested import first, items_of

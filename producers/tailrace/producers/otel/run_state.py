@@ -23,9 +23,9 @@ from tailrace.schemas.events import (
 )
 
 if TYPE_CHECKING:
+    from tailrace.producers.content.usage import Usage
     from tailrace.producers.otel.setting import Setting
     from tailrace.producers.otel.span import SpanData
-    from tailrace.producers.usage import Usage
     from tailrace.schemas.events import Event
     from tailrace.schemas.payloads import Externalized
 

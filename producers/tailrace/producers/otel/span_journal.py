@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from tailrace.producers.client import Tailrace
-from tailrace.producers.guard import guarded
 from tailrace.producers.otel.lanes import Lanes
 from tailrace.producers.otel.options import SpanStats
 from tailrace.producers.otel.setting import Setting
+from tailrace.producers.process.guard import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

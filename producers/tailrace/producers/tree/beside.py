@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tailrace.producers.place import Place
+from tailrace.producers.tree.place import Place
 
 
 def beside(place: Place) -> Place | None:
@@ -12,7 +12,8 @@ def beside(place: Place) -> Place | None:
     blocks: in a forked child the parent's run goes on when something is recorded in the branch.
     """
     if place.recording.forked is not None:
-        from tailrace.producers.forks import beside_in_child  # noqa: PLC0415 - it needs the client
+        # It needs the client, which needs this.
+        from tailrace.producers.tree.forks import beside_in_child  # noqa: PLC0415
 
         return beside_in_child(place)
     return opened(place)

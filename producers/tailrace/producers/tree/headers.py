@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from tailrace.producers.w3c import BAGGAGE, TRACEPARENT, TRACESTATE
+from tailrace.producers.tree.w3c import BAGGAGE, TRACEPARENT, TRACESTATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping

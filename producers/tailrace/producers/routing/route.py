@@ -13,11 +13,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers.control import DEV, WHOLE, dev_move, registration
-from tailrace.producers.definition import step_of
-from tailrace.producers.digest import reach_digest, reached
+from tailrace.producers.content.digest import reach_digest, reached
 from tailrace.producers.manifest import component_manifest, deployment_id
-from tailrace.producers.pointers import Control
+from tailrace.producers.recording.definition import step_of
+from tailrace.producers.routing.control import DEV, WHOLE, dev_move, registration
+from tailrace.producers.routing.pointers import Control
 from tailrace.schemas import wire
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.topics import CONTROL
@@ -25,8 +25,8 @@ from tailrace.schemas.topics import CONTROL
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tailrace.producers.definition import ComponentDefinition
-    from tailrace.producers.outlet import Outlet
+    from tailrace.producers.delivery.outlet import Outlet
+    from tailrace.producers.recording.definition import ComponentDefinition
     from tailrace.schemas.records.base import Record
 
 _log = logging.getLogger("tailrace.producers")

@@ -19,8 +19,8 @@ from tailrace.schemas.topics import RUNS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tailrace.producers.outlet import Outlet
-    from tailrace.producers.recording import Recording
+    from tailrace.producers.delivery.outlet import Outlet
+    from tailrace.producers.recording.recording import Recording
 
 MAX_OPEN_STEPS = 100
 """How many open steps a heartbeat names."""

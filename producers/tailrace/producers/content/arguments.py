@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, cast
 
-from tailrace.producers.capture import text_of
+from tailrace.producers.content.capture import text_of
 from tailrace.schemas.payloads import escape
 
 if TYPE_CHECKING:

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from tailrace.producers.backlog import Backlog, Way
-from tailrace.producers.ledger import Ledger, Record
-from tailrace.producers.partitions import PartitionQueue, PartitionTable
+from tailrace.producers.delivery.backlog import Backlog, Way
+from tailrace.producers.delivery.ledger import Ledger, Record
+from tailrace.producers.delivery.partitions import PartitionQueue, PartitionTable
 from tailrace.schemas.topics import BODIES, CONTROL, RUNS, SCHEMAS, SCORES, STEPS, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tailrace.producers.spool import Spool
+    from tailrace.producers.delivery.spool import Spool
 
 _log = logging.getLogger("tailrace.producers")
 

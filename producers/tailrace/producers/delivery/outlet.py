@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from tailrace.schemas.errors import TailraceError
 
 if TYPE_CHECKING:
-    from tailrace.producers.ledger import Barrier
+    from tailrace.producers.delivery.ledger import Barrier
     from tailrace.schemas.payloads import Body
     from tailrace.schemas.topics import Topic
 

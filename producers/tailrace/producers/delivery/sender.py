@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aiokafka.errors import KafkaError
 
-from tailrace.producers.backlog import Way
-from tailrace.producers.delivery import Delivery
-from tailrace.producers.durability import SENDER_THREAD
-from tailrace.producers.ledger import Ledger
-from tailrace.producers.outlet import KafkaUnreachableError
-from tailrace.producers.topic_reader import read_to_end
+from tailrace.producers.delivery.backlog import Way
+from tailrace.producers.delivery.delivery import Delivery
+from tailrace.producers.delivery.ledger import Ledger
+from tailrace.producers.delivery.outlet import KafkaUnreachableError
+from tailrace.producers.delivery.topic_reader import read_to_end
+from tailrace.producers.recording.durability import SENDER_THREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tailrace.producers.delivery import Entry
-    from tailrace.producers.outlet import Draft, Lane
-    from tailrace.producers.spool import Spool
+    from tailrace.producers.delivery.delivery import Entry
+    from tailrace.producers.delivery.outlet import Draft, Lane
+    from tailrace.producers.delivery.spool import Spool
     from tailrace.producers.stats import Stats
     from tailrace.schemas.payloads import Body
     from tailrace.schemas.topics import Topic

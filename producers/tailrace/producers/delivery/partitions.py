@@ -15,7 +15,7 @@ from aiokafka.partitioner import murmur2  # pyright: ignore[reportUnknownVariabl
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tailrace.producers.ledger import Record
+    from tailrace.producers.delivery.ledger import Record
     from tailrace.schemas.topics import Topic
 
 

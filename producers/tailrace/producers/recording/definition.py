@@ -6,9 +6,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
-from tailrace.producers import encode, keys
-from tailrace.producers.arguments import Parameters
-from tailrace.producers.digest import qualified_name, source_digest
+from tailrace.producers.content import encode
+from tailrace.producers.content.arguments import Parameters
+from tailrace.producers.content.digest import qualified_name, source_digest
+from tailrace.producers.tree import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

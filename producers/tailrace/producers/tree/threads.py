@@ -19,8 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from typing import Any
 
-from tailrace.producers.beside import beside
-from tailrace.producers.place import PLACE, Place
+from tailrace.producers.tree.beside import beside
+from tailrace.producers.tree.place import PLACE, Place
 
 _Wrapper = Callable[..., Any]
 

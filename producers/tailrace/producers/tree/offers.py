@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tailrace.producers.options import RunOptions
-from tailrace.producers.place import PLACE
+from tailrace.producers.tree.place import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from tailrace.producers.place import Place
-    from tailrace.producers.recording import Recording
+    from tailrace.producers.recording.recording import Recording
+    from tailrace.producers.tree.place import Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from tailrace.producers.encode import body_record
-from tailrace.producers.passage import OnDisk
-from tailrace.producers.reduction import MAX_RECORD_BYTES, reduced
+from tailrace.producers.content.encode import body_record
+from tailrace.producers.content.reduction import MAX_RECORD_BYTES, reduced
+from tailrace.producers.delivery.passage import OnDisk
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.topics import BODIES, Topic
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from concurrent.futures import Future
 
-    from tailrace.producers.outlet import Draft, Lane
+    from tailrace.producers.delivery.outlet import Draft, Lane
     from tailrace.schemas.payloads import Body
 
 BODY_MEMORY = 65_536

@@ -20,18 +20,18 @@ from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from tailrace.producers.ledger import Record
-from tailrace.producers.passage import OnDisk, Passage
-from tailrace.producers.spool import SpoolFullError, abandoned
+from tailrace.producers.delivery.ledger import Record
+from tailrace.producers.delivery.passage import OnDisk, Passage
+from tailrace.producers.delivery.spool import SpoolFullError, abandoned
 from tailrace.schemas.topics import CONTROL, SCHEMAS, TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tailrace.producers.ledger import Ledger
-    from tailrace.producers.partitions import PartitionTable
-    from tailrace.producers.spool import Segment, Spool
-    from tailrace.producers.spool_format import SpooledRecord
+    from tailrace.producers.delivery.ledger import Ledger
+    from tailrace.producers.delivery.partitions import PartitionTable
+    from tailrace.producers.delivery.spool import Segment, Spool
+    from tailrace.producers.delivery.spool_format import SpooledRecord
 
 _log = logging.getLogger("tailrace.producers")
 

@@ -10,10 +10,10 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tailrace.producers.keys import Branch
-    from tailrace.producers.recorded_step import RecordedStep
-    from tailrace.producers.recording import Recording
+    from tailrace.producers.recording.recorded_step import RecordedStep
+    from tailrace.producers.recording.recording import Recording
     from tailrace.producers.run import Run
+    from tailrace.producers.tree.keys import Branch
 
 
 class Place:

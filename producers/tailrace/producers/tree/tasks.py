@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from tailrace.producers.beside import beside
-from tailrace.producers.place import PLACE
+from tailrace.producers.tree.beside import beside
+from tailrace.producers.tree.place import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Generator

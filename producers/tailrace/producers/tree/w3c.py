@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from tailrace.producers.offers import Offer
 from tailrace.producers.options import RunOptions
+from tailrace.producers.tree.offers import Offer
 from tailrace.schemas.ids import is_id
 
 if TYPE_CHECKING:

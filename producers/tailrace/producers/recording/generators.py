@@ -9,17 +9,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers.capture import REPR, text_of
-from tailrace.producers.place import PLACE, UNRECORDED, Place
+from tailrace.producers.content.capture import REPR, text_of
+from tailrace.producers.tree.place import PLACE, UNRECORDED, Place
 from tailrace.schemas.payloads import MAX_BODY_BYTES, Externalized, dumps, escape, outline
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Generator
     from contextvars import ContextVar
 
+    from tailrace.producers.content.usage import StreamedUsage
     from tailrace.producers.redaction import Redaction
     from tailrace.producers.run import Run
-    from tailrace.producers.usage import StreamedUsage
 
 
 class Items:

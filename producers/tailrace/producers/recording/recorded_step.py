@@ -12,16 +12,17 @@ import time
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers import encode, keys
-from tailrace.producers.arguments import escaped
-from tailrace.producers.capture import input_digest, text_of
-from tailrace.producers.digest import with_config
-from tailrace.producers.failure import failure_fields, outcome
-from tailrace.producers.generators import Items
-from tailrace.producers.guard import guarded
-from tailrace.producers.place import Place
+from tailrace.producers.content import encode
+from tailrace.producers.content.arguments import escaped
+from tailrace.producers.content.capture import input_digest, text_of
+from tailrace.producers.content.digest import with_config
+from tailrace.producers.content.failure import failure_fields, outcome
+from tailrace.producers.content.usage import StreamedUsage, Usage, usage_of
 from tailrace.producers.prices import cost_of
-from tailrace.producers.usage import StreamedUsage, Usage, usage_of
+from tailrace.producers.process.guard import guarded
+from tailrace.producers.recording.generators import Items
+from tailrace.producers.tree import keys
+from tailrace.producers.tree.place import Place
 from tailrace.schemas.payloads import (
     INLINE_BYTES,
     Externalized,
@@ -33,8 +34,8 @@ from tailrace.schemas.payloads import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tailrace.producers.definition import StepDefinition
-    from tailrace.producers.keys import Branch
+    from tailrace.producers.recording.definition import StepDefinition
+    from tailrace.producers.tree.keys import Branch
 
 _NO_CONFIG = encode.EMPTY
 # The sizes of ids and digests as they stand before them.

@@ -18,14 +18,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers.spool_format import Scan, frame, scan
+from tailrace.producers.delivery.spool_format import Scan, frame, scan
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
-    from tailrace.producers.ledger import Record
+    from tailrace.producers.delivery.ledger import Record
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 """A segment is closed when it is larger; it is read and sent as a whole."""

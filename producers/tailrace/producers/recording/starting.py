@@ -6,23 +6,23 @@ import asyncio
 import concurrent.futures
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers.forks import Forked, origin_at
-from tailrace.producers.guard import guarded
-from tailrace.producers.offers import arrival
-from tailrace.producers.open_clients import open_client
 from tailrace.producers.options import OPTIONS
-from tailrace.producers.place import PLACE
-from tailrace.producers.recording import Recording
+from tailrace.producers.process.guard import guarded
+from tailrace.producers.process.open_clients import open_client
+from tailrace.producers.recording.recording import Recording
+from tailrace.producers.tree.forks import Forked, origin_at
+from tailrace.producers.tree.offers import arrival
+from tailrace.producers.tree.place import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tailrace.producers.client import Tailrace
-    from tailrace.producers.definition import ComponentDefinition
-    from tailrace.producers.offers import Offer
     from tailrace.producers.options import RunOptions
-    from tailrace.producers.place import Place
-    from tailrace.producers.route import Route
+    from tailrace.producers.recording.definition import ComponentDefinition
+    from tailrace.producers.routing.route import Route
+    from tailrace.producers.tree.offers import Offer
+    from tailrace.producers.tree.place import Place
 
 
 def begin_blocking(

@@ -9,15 +9,15 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers import encode
-from tailrace.producers.arguments import escaped
-from tailrace.producers.capture import input_digest, text_of
-from tailrace.producers.digest import with_config
-from tailrace.producers.failure import failure_fields, outcome
-from tailrace.producers.keys import Branch
-from tailrace.producers.outlet import Lane
-from tailrace.producers.place import Place
+from tailrace.producers.content import encode
+from tailrace.producers.content.arguments import escaped
+from tailrace.producers.content.capture import input_digest, text_of
+from tailrace.producers.content.digest import with_config
+from tailrace.producers.content.failure import failure_fields, outcome
+from tailrace.producers.delivery.outlet import Lane
 from tailrace.producers.run import Run
+from tailrace.producers.tree.keys import Branch
+from tailrace.producers.tree.place import Place
 from tailrace.schemas.ids import new_id
 from tailrace.schemas.payloads import Externalized, escape, externalize_parts, outline
 from tailrace.schemas.topics import RUNS, STEPS
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tailrace.producers.client import Tailrace
-    from tailrace.producers.definition import ComponentDefinition
-    from tailrace.producers.fork_watch import ForkWatch
-    from tailrace.producers.forks import Forked
-    from tailrace.producers.generators import Items
-    from tailrace.producers.offers import Offer
+    from tailrace.producers.content.usage import Usage
     from tailrace.producers.options import RunOptions
-    from tailrace.producers.recorded_step import RecordedStep
-    from tailrace.producers.route import Route
-    from tailrace.producers.usage import Usage
+    from tailrace.producers.recording.definition import ComponentDefinition
+    from tailrace.producers.recording.generators import Items
+    from tailrace.producers.recording.recorded_step import RecordedStep
+    from tailrace.producers.routing.route import Route
+    from tailrace.producers.tree.fork_watch import ForkWatch
+    from tailrace.producers.tree.forks import Forked
+    from tailrace.producers.tree.offers import Offer
 
 _STEP_ID_BITS = 64
 _HELD_S = 1.0

@@ -10,12 +10,12 @@ import concurrent.futures
 import threading
 from typing import TYPE_CHECKING, Literal
 
-from tailrace.producers.guard import guarded
+from tailrace.producers.process.guard import guarded
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from tailrace.producers.recorded_step import RecordedStep
+    from tailrace.producers.recording.recorded_step import RecordedStep
 
 Durability = Literal["run", "step", "async"]
 """`run`: the call of a root run returns when the last events of its execution are stored. `step`:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers import tasks
-from tailrace.producers.ending import end, end_blocking
-from tailrace.producers.generators import Items, resumed, within
+from tailrace.producers.recording.ending import end, end_blocking
+from tailrace.producers.recording.generators import Items, resumed, within
+from tailrace.producers.recording.starting import begin, begin_blocking
 from tailrace.producers.run import Run
-from tailrace.producers.starting import begin, begin_blocking
+from tailrace.producers.tree import tasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
 
-    from tailrace.producers.definition import ComponentDefinition
+    from tailrace.producers.recording.definition import ComponentDefinition
 
 
 def generator_component(

@@ -15,19 +15,19 @@ import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
-from tailrace.producers.beside import opened
-from tailrace.producers.definition import ComponentDefinition, StepDefinition
-from tailrace.producers.fork_watch import ForkWatch
-from tailrace.producers.guard import guarded
-from tailrace.producers.keys import Branch
-from tailrace.producers.offers import offer_at
-from tailrace.producers.open_clients import OPEN
-from tailrace.producers.place import PLACE, Place
-from tailrace.producers.recording import Recording
+from tailrace.producers.process.guard import guarded
+from tailrace.producers.process.open_clients import OPEN
+from tailrace.producers.recording.definition import ComponentDefinition, StepDefinition
+from tailrace.producers.recording.recording import Recording
+from tailrace.producers.tree.beside import opened
+from tailrace.producers.tree.fork_watch import ForkWatch
+from tailrace.producers.tree.keys import Branch
+from tailrace.producers.tree.offers import offer_at
+from tailrace.producers.tree.place import PLACE, Place
 from tailrace.schemas.catalog import Schema
 
 if TYPE_CHECKING:
-    from tailrace.producers.offers import Offer
+    from tailrace.producers.tree.offers import Offer
 
 _MADE: dict[int, tuple[Offer, ForkWatch | None]] = {}
 """The offer of a thread that is forking, by its id, which is the same in the child."""

@@ -7,17 +7,17 @@ import concurrent.futures
 import threading
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers.durability import SENDER_THREAD
-from tailrace.producers.forks import continuation
-from tailrace.producers.guard import guarded
+from tailrace.producers.process.guard import guarded
+from tailrace.producers.recording.durability import SENDER_THREAD
+from tailrace.producers.tree.forks import continuation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from concurrent.futures import Future
 
     from tailrace.producers.client import Tailrace
-    from tailrace.producers.generators import Items
-    from tailrace.producers.recording import Recording
+    from tailrace.producers.recording.generators import Items
+    from tailrace.producers.recording.recording import Recording
 
 
 def end_blocking(

@@ -1,0 +1,1 @@
+"""Runs and steps while they are recorded: from a decorated call to the events that tell of it."""
