@@ -152,7 +152,6 @@ def test_an_execution_that_has_not_ended_is_open_and_one_with_a_gap_is_no_more_t
     assert "gap " in way.done("traces", "show", row["trace_id"])
 
 
-@pytest.mark.timeout(240)  # 150 conversations are imported, listed and shown one by one
 def test_recordings_lose_no_message_and_read_like_the_conversations_they_were(
     way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def wait_until(
-    condition: Callable[[], bool], what: str, *, timeout_s: float = 20.0, poll_s: float = 0.02
+    condition: Callable[[], bool], what: str, *, timeout_s: float = 60.0, poll_s: float = 0.02
 ) -> None:
     """Return once the condition holds; fail, naming `what`, if it does not in time."""
     deadline = time.monotonic() + timeout_s
