@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -27,9 +28,9 @@ def test_keys_do_not_depend_on_how_branches_interleave(
         found: dict[tuple[int, int], str] = {}
         for branch in order:
             name = label(branches[branch][done[branch]])
-            found[branch, done[branch]], by_chance = forks[branch].enter(name)
+            found[branch, done[branch]], unordered, _ = forks[branch].enter(name)
             forks[branch].leave(name)
-            assert not by_chance
+            assert not unordered
             done[branch] += 1
         return found
 
@@ -61,12 +62,23 @@ def test_a_label_with_a_key_is_no_label_of_a_name_alone(name: str, key: str) -> 
 
 def test_siblings_that_overlap_in_one_branch_got_their_ordinals_by_chance() -> None:
     branch = Branch()
-    assert branch.enter("a") == ("a#0", False)
-    assert branch.enter("b") == ("b#0", False)
-    assert branch.enter("a") == ("a#1", True)
+    assert branch.enter("a") == ("a#0", False, False)
+    assert branch.enter("b") == ("b#0", False, False)
+    assert branch.enter("a") == ("a#1", True, True)
     branch.leave("a")
     branch.leave("a")
-    assert branch.enter("a") == ("a#2", False)
+    assert branch.enter("a") == ("a#2", False, False)
+
+
+def test_siblings_that_different_threads_begin_may_have_got_their_ordinals_by_chance() -> None:
+    branch = Branch()
+    branch.enter("a")
+    branch.leave("a")
+    entered: list[tuple[str, bool, bool]] = []
+    thread = threading.Thread(target=lambda: entered.append(branch.enter("a")))
+    thread.start()
+    thread.join()
+    assert entered == [("a#1", True, False)]
 
 
 def test_forks_are_numbered_by_their_parent() -> None:

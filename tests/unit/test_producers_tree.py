@@ -171,7 +171,7 @@ def test_the_loops_own_task_factory_stands_again_after_the_run() -> None:
         asyncio.run(run())
 
 
-def test_same_named_steps_at_once_in_raw_threads_make_a_run_not_replayable() -> None:
+def test_steps_of_one_name_and_input_at_once_in_raw_threads_make_a_run_not_replayable() -> None:
     both = threading.Barrier(2, timeout=10)
 
     @step
@@ -191,7 +191,9 @@ def test_same_named_steps_at_once_in_raw_threads_make_a_run_not_replayable() -> 
     with memory_journal() as journal:
         run()
     assert sorted(keys(journal)) == ["meet#0", "meet#1"]
-    assert "two steps meet ran at once" in only(journal, "run_completed")["not_replayable"]
+    last = only(journal, "run_completed")
+    assert "two steps meet ran at once" in last["not_replayable"]
+    assert "with the same input" in last["not_replayable"]
 
 
 def test_an_explicit_key_keeps_a_run_of_raw_threads_replayable() -> None:

@@ -177,11 +177,11 @@ class Execution:
         node.run = run
         node.name = self._setting.shown("name", step_name(span))
         node.label = keys.label(node.name)
-        node.key, by_chance = parent.branch.enter(node.label)
+        node.key, _, overlaps = parent.branch.enter(node.label)
         node.branch = keys.below(node.key)
         node.is_model = role.kind in MODEL_KINDS
         node.in_model_call = parent.is_model or parent.in_model_call
-        if by_chance:
+        if overlaps:
             run.by_chance = run.by_chance or node.label
 
     def _head(self, node: Node, span: SpanData, parent: Node | None) -> None:

@@ -61,6 +61,7 @@ class RecordedStep(Place):
         "_announced",
         "_began_ns",
         "_definition",
+        "_digest",
         "_duration_us",
         "_finished",
         "_first_item_us",
@@ -100,6 +101,7 @@ class RecordedStep(Place):
         self._outer = place.branch
         self._inner: Branch | None = None
         self._given: Externalized | None = None
+        self._digest = ""
         self._first_item_us: int | None = None
         self._announced = self._finished = False
         self.config_read: dict[str, Any] = {}
@@ -112,6 +114,17 @@ class RecordedStep(Place):
     def step_id(self) -> str:
         """The step's id, 16 hex digits."""
         return self.recording.step_id(self._number)
+
+    @property
+    def input_digest(self) -> str:
+        """What tells whether it was given the same as another; computed when first asked for."""
+        if not self._digest:
+            self._digest = input_digest(escaped(self._parts))
+        return self._digest
+
+    def is_at(self, branch: Branch, label: str) -> bool:
+        """Say whether it is a step of this label, called in this branch."""
+        return self._outer is branch and self._label == label
 
     @property
     def step(self) -> RecordedStep:
@@ -292,7 +305,7 @@ class RecordedStep(Place):
             "step_kind": definition.kind,
             "effect": definition.effect,
             "definition_digest": definition.digest,
-            "input_digest": input_digest(escaped(self._parts)),
+            "input_digest": self.input_digest,
             "started_at": self._started_us,
             "input": given.json,
             "bodies": given.hashes,

@@ -15,7 +15,9 @@ from tailrace.producers.content.capture import input_digest, text_of
 from tailrace.producers.content.digest import with_config
 from tailrace.producers.content.failure import failure_fields, outcome
 from tailrace.producers.delivery.outlet import Lane
+from tailrace.producers.process.guard import guarded
 from tailrace.producers.run import Run
+from tailrace.producers.tree import matching
 from tailrace.producers.tree.keys import Branch
 from tailrace.producers.tree.place import Place
 from tailrace.schemas.ids import new_id
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 _STEP_ID_BITS = 64
 _HELD_S = 1.0
+_MAX_UNORDERED = 1000
 
 
 class Recording:
@@ -78,6 +81,7 @@ class Recording:
         """In a forked child: how its parent's run goes on here, which cannot be recorded itself."""
 
         self.not_replayable = ""
+        self._unordered: set[str] = set()
         self.place = Place(self, None, Branch())
         self.config_read: dict[str, Any] = {}
         self.run = Run(self, route.config, options)
@@ -217,6 +221,7 @@ class Recording:
                 "children": self.children,
                 "offers": [each for each in self.offers if self._may_be_claimed(each)],
                 "not_replayable": self.not_replayable,
+                "attributes": matching.told(self._unordered),
                 "run_steps": self._steps,
                 "run_errors": self._errors,
                 **{f"run_{name}": value for name, value in self._used.items()},
@@ -267,16 +272,42 @@ class Recording:
 
     def begin_step(self, step: RecordedStep, branch: Branch, label: str) -> tuple[int, str]:
         """Take up a step; return its number, which `step_id` knows, and its key."""
+        beside: list[RecordedStep] = []
         with self.lock:
             number = self._step_count = self._step_count + 1
-            key, by_chance = branch.enter(label)
+            key, unordered, overlaps = branch.enter(label)
+            if unordered:
+                self._note_unordered(branch.path + label)
+                if overlaps and not self.not_replayable:
+                    beside = [
+                        each for each in self.open_steps.values() if each.is_at(branch, label)
+                    ]
             self.open_steps[number] = step
-            if by_chance and not self.not_replayable:
-                self.not_replayable = (
-                    f"two steps {label} ran at once in one branch, begun by threads of the agent's "
-                    "own: give them a key"
-                )
+        if beside:
+            self._tell_apart(label, step, beside)
         return number, key
+
+    def _note_unordered(self, group: str) -> None:
+        if len(self._unordered) < _MAX_UNORDERED:
+            self._unordered.add(group)
+        elif group not in self._unordered and not self.not_replayable:
+            self.not_replayable = (
+                f"steps of one name were begun by several threads in more than {_MAX_UNORDERED} "
+                "places: too many to name"
+            )
+
+    def _tell_apart(self, label: str, step: RecordedStep, beside: Sequence[RecordedStep]) -> None:
+        """Say that the run cannot be replayed if a step was given what one beside it was given."""
+        try:
+            same = step.input_digest in {each.input_digest for each in beside}
+        except Exception as error:  # noqa: BLE001 - recording never breaks the agent
+            guarded(self.client, label, error)
+            same = True
+        if same:
+            self.not_replayable = (
+                f"two steps {label} ran at once in one branch with the same input, begun by "
+                "threads of the agent's own: give them a key"
+            )
 
     def step_id(self, number: int) -> str:
         """Return the id of a step by its number, 16 hex digits."""

@@ -3,13 +3,14 @@
 A key is the path of labels from the run to the step, each with its ordinal among siblings of the
 same label *within a branch*. A task opens a branch `@n`, numbered by its parent when the task is
 made, so that what runs at the same time never competes for an ordinal: `plan#0/@1/search#0`. Where
-two siblings of one label do overlap in one branch (raw threads), their ordinals are chance, and
-that is said, so that such a run counts as not replayable instead of drifted.
+two siblings of one label do overlap in one branch (raw threads), or different threads begin them,
+their ordinals may be chance: that is said, and `matching` finds them again by what they were given.
 """
 
 from __future__ import annotations
 
 import re
+from threading import get_ident
 
 _SPECIAL = re.compile(r"[%/#:@\s]")
 
@@ -36,26 +37,31 @@ class Branch:
         self.path = path
         """What the keys of its steps begin with; empty or ending in a slash."""
 
-        # Label -> how many began, how many are open. Most branches stay empty.
+        # Label -> how many began, how many are open, which thread began the last of them. Most
+        # branches stay empty.
         self._counts: dict[str, list[int]] | None = None
         self._branches = 0
 
-    def enter(self, name: str) -> tuple[str, bool]:
-        """Give the next step of a label its key; say whether chance had a hand in it.
+    def enter(self, name: str) -> tuple[str, bool, bool]:
+        """Give the next step of a label its key; the thread that begins the step calls it.
 
-        It had if a sibling of the same label is still open in this branch.
+        Also says whether chance may have had a hand in it, since a sibling of the same label is
+        still open or was begun by another thread; and whether one is still open.
         """
         counts = self._counts
         if counts is None:
             counts = self._counts = {}
         count = counts.get(name)
         if count is None:
-            counts[name] = [1, 1]
-            return f"{self.path}{name}#0", False
-        ordinal, still_open = count
+            counts[name] = [1, 1, get_ident()]
+            return f"{self.path}{name}#0", False, False
+        ordinal, still_open, thread = count
         count[0] = ordinal + 1
         count[1] = still_open + 1
-        return f"{self.path}{name}#{ordinal}", still_open > 0
+        count[2] = here = get_ident()
+        key = f"{self.path}{name}#{ordinal}"
+        overlaps = still_open > 0
+        return key, overlaps or thread != here, overlaps
 
     def leave(self, name: str) -> None:
         """Say that a step of a label has ended."""
