@@ -17,8 +17,8 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 
 from tailrace.producers.delivery.backlog import Backlog, Way
 from tailrace.producers.delivery.ledger import Ledger, Record
+from tailrace.producers.delivery.partition_counts import partition_counts
 from tailrace.producers.delivery.partitions import PartitionQueue, PartitionTable
-from tailrace.schemas.topics import BODIES, CONTROL, RUNS, SCHEMAS, SCORES, STEPS, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,15 +27,13 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("tailrace.producers")
 
-WRITTEN: tuple[Topic, ...] = (RUNS, STEPS, BODIES, CONTROL, SCORES, SCHEMAS)
-"""The topics that a client writes to."""
-
 BATCH_BYTES = 512 * 1024
 COMPRESSION = "zstd"
 _TICK_S = 0.25
 _STOP_S = 3.0
 _BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 _CONNECT_S = 20.0
+_TOPICS_WAIT_S = 5.0
 _POLL_S = 0.02
 _PORTION = 64
 """Entries that are taken before the loop has its turn: more of them, and requests wait for them."""
@@ -94,17 +92,23 @@ class Delivery:
         self.scheduled = False
         """Whether the queue will be drained soon; set by callers, cleared before draining."""
 
-    async def open(self) -> None:
-        """Connect and learn the partitions; raises aiokafka's errors."""
+    async def open(self, topics_wait_s: float) -> None:
+        """Connect and learn the partitions.
+
+        Args:
+            topics_wait_s: how long the topics may take to appear.
+
+        Raises:
+            KafkaError: or another of aiokafka's errors, if no broker can be used.
+            MissingTopicsError: if a topic is not there.
+        """
         self.producer = await self._new_producer()
-        await self._learn_partitions()
+        await self._learn_partitions(topics_wait_s)
         self._had_producer = True
 
-    async def _learn_partitions(self) -> None:
-        counts: dict[Topic, int] = {}
-        for topic in WRITTEN:
-            found = await self.producer.partitions_for(topic.name(self._prefix))
-            counts[topic] = 1 if topic.single_partition else len(found)
+    async def _learn_partitions(self, wait_s: float) -> None:
+        servers = self._options.get("bootstrap_servers")
+        counts = await partition_counts(self.producer.client, self._prefix, servers, wait_s)
         self.backlog.connect(PartitionTable(counts))
 
     async def abandon(self) -> None:
@@ -303,7 +307,7 @@ class Delivery:
                 wait_s = _BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)]
                 _log.log(
                     logging.DEBUG if attempt else logging.WARNING,
-                    "tailrace: Kafka cannot be reached and is tried again until it can: %r",
+                    "tailrace: Kafka cannot be used and is tried again until it can: %r",
                     error,
                 )
                 await asyncio.sleep(wait_s)
@@ -317,7 +321,7 @@ class Delivery:
     async def _connect(self) -> None:
         self.producer = await self._new_producer()
         if self.backlog.table is None:
-            await self._learn_partitions()
+            await self._learn_partitions(_TOPICS_WAIT_S)
 
     async def _new_producer(self) -> Any:
         producer: Any = AIOKafkaProducer(

@@ -23,6 +23,10 @@ class KafkaUnreachableError(TailraceError):
     """The client could not be opened: no broker answered in time, or it lacks a topic."""
 
 
+class MissingTopicsError(KafkaUnreachableError):
+    """The broker answers, but has not all topics that a client writes to."""
+
+
 class JournalFullError(TailraceError):
     """Memory and spool are full, and `when_full="raise"` asks for work to be refused then."""
 

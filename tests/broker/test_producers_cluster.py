@@ -1,0 +1,169 @@
+"""A cluster of several brokers: topics that are missing, leaders that move and die."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.journal import assert_whole, read_events, read_topic
+from support.kafka_cluster import running_cluster
+from support.waiting import wait_until
+from tailrace.producers import KafkaUnreachableError, Tailrace, component, current_run, step
+from tailrace.producers.delivery.partition_counts import WRITTEN
+from tailrace.schemas import wire
+from tailrace.schemas.topic_admin import apply
+from tailrace.schemas.topics import RUNS, STEPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.kafka_cluster import KafkaCluster
+
+AGENTS = 4
+STEPS_A_RUN = 3
+WAIT_S = 60.0
+
+
+@step
+def work(number: int) -> int:
+    return number
+
+
+@component
+def run(number: int) -> str:
+    for each in range(STEPS_A_RUN):
+        assert work(number + each) == number + each
+    return current_run().run_id
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[KafkaCluster]:
+    with running_cluster() as brokers:
+        yield brokers
+
+
+def create_topics(cluster: KafkaCluster, prefix: str, replication: int) -> None:
+    options = {"bootstrap_servers": cluster.address}
+    asyncio.run(
+        apply(WRITTEN, prefix=prefix, partitions=3, replication=replication, options=options)
+    )
+
+
+def test_missing_topics_are_named_and_what_ran_without_them_is_sent_when_they_are_there(
+    cluster: KafkaCluster, topic_prefix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        caplog.at_level(logging.WARNING, "tailrace.producers"),
+        Tailrace(
+            cluster.address, prefix=topic_prefix, open_timeout_s=2, spool=str(tmp_path)
+        ) as client,
+    ):
+        said = next(each.message for each in caplog.records if "Events are kept" in each.message)
+        assert all(topic.name(topic_prefix) in said for topic in WRITTEN)
+        assert "`tailrace topics apply` creates them" in said
+        ids = {run(number) for number in range(5)}
+        create_topics(cluster, topic_prefix, replication=1)
+        wait_until(
+            lambda: not list(tmp_path.rglob("*.spool")), "the spool is sent", timeout_s=WAIT_S
+        )
+        assert (client.stats.defects, client.stats.shed) == (0, 0)
+    events = read_events(cluster.address, topic_prefix)
+    assert_whole(events)
+    assert {each["run_id"] for each in events} == ids
+
+
+def test_a_client_that_needs_the_broker_names_missing_topics_too(
+    cluster: KafkaCluster, topic_prefix: str
+) -> None:
+    client = Tailrace(cluster.address, prefix=topic_prefix, open_timeout_s=1, require_kafka=True)
+    with pytest.raises(KafkaUnreachableError, match=r"has no topic .*tailrace topics apply"):
+        client.open()
+
+
+class Agents:
+    """Threads that run one component after the other, and note each run that was promised."""
+
+    def __init__(self) -> None:
+        self.promised: list[str] = []
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=self._work, args=(n,)) for n in range(AGENTS)]
+
+    def _work(self, number: int) -> None:
+        while not self._ended.wait(0.005):
+            self.promised.append(run(number))
+
+    def __enter__(self) -> Agents:  # noqa: PYI034 - nobody derives from it
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join(WAIT_S)
+
+    def go_on(self) -> None:
+        """Wait until more runs were promised than were in progress."""
+        until = len(self.promised) + 5 * AGENTS
+        wait_until(lambda: len(self.promised) > until, "agents go on", timeout_s=WAIT_S)
+
+
+def test_nothing_is_lost_or_out_of_order_while_leaders_are_killed_and_move(
+    cluster: KafkaCluster, topic_prefix: str, tmp_path: Path
+) -> None:
+    topics = [topic.name(topic_prefix) for topic in (RUNS, STEPS)]
+
+    def leads(node: int) -> bool:
+        return node in cluster.leaders(topics)
+
+    create_topics(cluster, topic_prefix, replication=3)
+    with Tailrace(
+        cluster.address, prefix=topic_prefix, spool=str(tmp_path), ack_timeout_s=WAIT_S
+    ) as client:
+        with Agents() as agents:
+            wait_until(lambda: leads(2), "it leads", timeout_s=WAIT_S)
+            agents.go_on()
+            cluster.kill(2)
+            wait_until(lambda: not leads(2), "others lead", timeout_s=WAIT_S)
+            agents.go_on()
+            cluster.start_node(2)
+            # What moves back moves while its leader of the meantime is alive.
+            wait_until(lambda: leads(2), "it leads again", timeout_s=WAIT_S)
+            agents.go_on()
+            cluster.kill(3)
+            wait_until(lambda: not leads(3), "others lead", timeout_s=WAIT_S)
+            agents.go_on()
+        assert client.flush(WAIT_S)
+    stats = client.stats
+    assert (stats.unsent, stats.left, stats.shed, stats.unacknowledged) == (0, 0, 0, 0)
+    assert_promised(cluster.address, topics, agents.promised, may_repeat=stats.restarts > 0)
+
+
+def assert_promised(bootstrap: str, topics: list[str], ids: list[str], *, may_repeat: bool) -> None:
+    """Assert that these runs, and no others, are on the log: whole, in order, once."""
+    values: dict[tuple[str, int], bytes] = {}
+    repeats: Counter[tuple[str, int]] = Counter()
+    order: dict[tuple[str, str], list[int]] = defaultdict(list)
+    events: list[dict[str, Any]] = []
+    for topic in topics:
+        for record in sorted(read_topic(bootstrap, topic), key=lambda each: each.offset):
+            event = wire.decode(record.value)[1]
+            if "seq" not in event:
+                continue
+            identity = (event["run_id"], event["seq"])
+            if values.setdefault(identity, record.value) is not record.value:
+                repeats[identity] += 1
+                assert values[identity] == record.value
+                continue
+            order[topic, event["run_id"]].append(event["seq"])
+            events.append(event)
+    assert may_repeat or not repeats
+    assert all(seqs == sorted(seqs) for seqs in order.values())
+    assert_whole(events)
+    assert Counter(each["run_id"] for each in events) == Counter(ids * (STEPS_A_RUN + 2))
