@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.journal import of_kind, only
+from support.shop import shop
 from tailrace.producers import (
     RunOptionsError,
     component,
@@ -22,23 +22,6 @@ from tailrace.schemas.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-@step(kind="tool", effect="read")
-def find(order_id: str, *, depth: int = 1) -> dict[str, Any]:
-    return {"id": order_id, "depth": depth}
-
-
-@step
-async def later(number: int) -> int:
-    await asyncio.sleep(0)
-    return number + 1
-
-
-@component("shop", config={"tone": "kind", "unused": 1})
-def shop(question: str) -> str:
-    find("A-17")
-    return question + current_run().config["tone"]
 
 
 def test_values_pass_through_untouched_and_generators_unused() -> None:

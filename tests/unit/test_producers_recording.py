@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.journal import of_kind, only
+from support.shop import find, later, shop
 from tailrace.producers import (
     NoPointerError,
     NoRunError,
@@ -25,23 +26,6 @@ from tailrace.producers.testing import memory_journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-@step(kind="tool", effect="read")
-def find(order_id: str, *, depth: int = 1) -> dict[str, Any]:
-    return {"id": order_id, "depth": depth}
-
-
-@step
-async def later(number: int) -> int:
-    await asyncio.sleep(0)
-    return number + 1
-
-
-@component("shop", config={"tone": "kind", "unused": 1})
-def shop(question: str) -> str:
-    find("A-17")
-    return question + current_run().config["tone"]
 
 
 def test_without_a_client_decorated_functions_are_plain_calls() -> None:

@@ -14,32 +14,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.journal import keys, of_kind, only
+from support.shop import find, later, shop
 from tailrace.producers import (
     component,
-    current_run,
     step,
 )
 from tailrace.producers.testing import memory_journal
 
 if TYPE_CHECKING:
     from tailrace.producers.testing import Journal
-
-
-@step(kind="tool", effect="read")
-def find(order_id: str, *, depth: int = 1) -> dict[str, Any]:
-    return {"id": order_id, "depth": depth}
-
-
-@step
-async def later(number: int) -> int:
-    await asyncio.sleep(0)
-    return number + 1
-
-
-@component("shop", config={"tone": "kind", "unused": 1})
-def shop(question: str) -> str:
-    find("A-17")
-    return question + current_run().config["tone"]
 
 
 def test_cancellation_is_recorded_as_such_and_goes_on() -> None:

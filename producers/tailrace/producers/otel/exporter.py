@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from tailrace.producers.otel.options import SpanOptions
 from tailrace.producers.otel.span import span_data
-from tailrace.producers.otel.span_journal import SpanJournal
+from tailrace.producers.otel.span_recorder import SpanRecorder
 from tailrace.producers.otel.waiting import WaitingSpans
 from tailrace.producers.otel.whole import whole_execution
 
@@ -19,12 +18,10 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from tailrace.producers.client import Tailrace
-    from tailrace.producers.otel.options import SpanStats
     from tailrace.producers.otel.span import SpanData
 
 
-class TailraceSpanExporter(SpanExporter):
+class TailraceSpanExporter(SpanRecorder, SpanExporter):
     """Records traces as runs and steps when their root spans have ended.
 
     To be used behind the SDK's `BatchSpanProcessor` or `SimpleSpanProcessor`. No method raises.
@@ -33,32 +30,9 @@ class TailraceSpanExporter(SpanExporter):
     after the provider's, or shut the provider down.
     """
 
-    def __init__(
-        self, client: Tailrace | None = None, *, options: SpanOptions | None = None
-    ) -> None:
-        """Make an exporter that records at once.
-
-        Args:
-            client: an open client, to be closed after this was shut down; when None, one is made
-                from the settings, opened, and closed with this.
-            options: see `SpanOptions`.
-
-        Raises:
-            KafkaUnreachableError: without a client, if Kafka does not answer.
-            NoEndpointError: without a client, if no address of Kafka is known.
-        """
-        self._options = options or SpanOptions()
-        self._journal = SpanJournal(client, self._options, on_tick=self._tick, on_fork=self._begin)
-        self._begin()
-
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._waiting = WaitingSpans(self._options, self._journal.stats)
-
-    @property
-    def stats(self) -> SpanStats:
-        """What did not go as it should."""
-        return self._journal.stats
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Take spans in, and write the traces that wait no longer."""

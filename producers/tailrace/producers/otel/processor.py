@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING
 from opentelemetry.sdk.trace import SpanProcessor
 
 from tailrace.producers.otel.execution import Execution
-from tailrace.producers.otel.options import SpanOptions
 from tailrace.producers.otel.span import span_data
-from tailrace.producers.otel.span_journal import SpanJournal
+from tailrace.producers.otel.span_recorder import SpanRecorder
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
-    from tailrace.producers.client import Tailrace
-    from tailrace.producers.otel.options import SpanStats
     from tailrace.producers.otel.span import SpanData
 
 _ENDED_TRACES = 4096
@@ -36,7 +33,7 @@ class _Watched:
         self.root_ended_s: float | None = None
 
 
-class TailraceSpanProcessor(SpanProcessor):
+class TailraceSpanProcessor(SpanRecorder, SpanProcessor):
     """Records spans as runs and steps while they happen; add it to a tracer provider.
 
     What a span has to tell is read on the thread that ends it. No method raises, nor blocks but
@@ -44,33 +41,10 @@ class TailraceSpanProcessor(SpanProcessor):
     the agent's threads, at the price of learning of a run only when it has ended.
     """
 
-    def __init__(
-        self, client: Tailrace | None = None, *, options: SpanOptions | None = None
-    ) -> None:
-        """Make a processor that records at once.
-
-        Args:
-            client: an open client, to be closed after this was shut down; when None, one is made
-                from the settings, opened, and closed with this.
-            options: see `SpanOptions`.
-
-        Raises:
-            KafkaUnreachableError: without a client, if Kafka does not answer.
-            NoEndpointError: without a client, if no address of Kafka is known.
-        """
-        self._options = options or SpanOptions()
-        self._begin()
-        self._journal = SpanJournal(client, self._options, on_tick=self._tick, on_fork=self._begin)
-
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._traces: dict[str, list[_Watched]] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
-
-    @property
-    def stats(self) -> SpanStats:
-        """What did not go as it should."""
-        return self._journal.stats
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """See the SDK. Announces a run, if this is what it waited for."""
