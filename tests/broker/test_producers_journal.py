@@ -12,7 +12,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka.errors import OutOfOrderSequenceNumber
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    KafkaError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+)
 
 from support.journal import assert_whole, read_bodies, read_events, read_records, runs_of
 from tailrace.producers import (
@@ -310,8 +315,9 @@ def test_failure_and_cancellation_end_a_run_on_the_log(kafka: str, topic_prefix:
     assert sum(event["kind"] == "step_cancelled" for event in events) == 1
 
 
+@pytest.mark.parametrize("error", [OutOfOrderSequenceNumber, InvalidProducerEpoch, ProducerFenced])
 def test_a_producer_that_dies_is_replaced_and_nothing_is_lost(
-    kafka: str, topic_prefix: str
+    kafka: str, topic_prefix: str, error: type[KafkaError]
 ) -> None:
     @step
     def work(number: int) -> int:
@@ -329,7 +335,7 @@ def test_a_producer_that_dies_is_replaced_and_nothing_is_lost(
         assert sender.loop is not None
         # What a fenced or confused producer looks like to the sender: its own task has died.
         producer: Any = sender.delivery.producer
-        sender.loop.call_soon_threadsafe(producer._sender._fail_all, _Died())
+        sender.loop.call_soon_threadsafe(producer._sender._fail_all, _Died(error()))
         for number in range(1, 50):
             run(number)
         assert sender.restarts == 1
@@ -341,11 +347,14 @@ def test_a_producer_that_dies_is_replaced_and_nothing_is_lost(
 class _Died:
     """A finished task of aiokafka that ended in an error it never comes back from."""
 
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
     def cancelled(self) -> bool:
         return False
 
     def exception(self) -> BaseException:
-        return OutOfOrderSequenceNumber()
+        return self._error
 
 
 def test_an_importers_runs_go_out_whole_and_a_broken_one_not_at_all(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-UNORDERED = "unordered_steps"
+UNORDERED = "tailrace.unordered"
 """The attribute of a run's last event: keys without ordinals, with a space between them."""
 
 
