@@ -64,9 +64,9 @@ def test_missing_topics_are_named_and_what_ran_without_them_is_sent_when_they_ar
             cluster.address, prefix=topic_prefix, open_timeout_s=2, spool=str(tmp_path)
         ) as client,
     ):
-        said = next(each.message for each in caplog.records if "Events are kept" in each.message)
+        wait_until(lambda: "creates them" in caplog.text, "they are named", timeout_s=WAIT_S)
+        said = next(each for each in caplog.messages if "`tailrace topics apply`" in each)
         assert all(topic.name(topic_prefix) in said for topic in WRITTEN)
-        assert "`tailrace topics apply` creates them" in said
         ids = {run(number) for number in range(5)}
         create_topics(cluster, topic_prefix, replication=1)
         wait_until(
@@ -81,7 +81,7 @@ def test_missing_topics_are_named_and_what_ran_without_them_is_sent_when_they_ar
 def test_a_client_that_needs_the_broker_names_missing_topics_too(
     cluster: KafkaCluster, topic_prefix: str
 ) -> None:
-    client = Tailrace(cluster.address, prefix=topic_prefix, open_timeout_s=1, require_kafka=True)
+    client = Tailrace(cluster.address, prefix=topic_prefix, open_timeout_s=5, require_kafka=True)
     with pytest.raises(KafkaUnreachableError, match=r"has no topic .*tailrace topics apply"):
         client.open()
 

@@ -34,6 +34,10 @@ _STOP_S = 3.0
 _BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 _CONNECT_S = 20.0
 _TOPICS_WAIT_S = 5.0
+_TOPICS_SHARE, _TOPICS_LEAST = 0.7, 0.1
+"""How much of the time to open may have passed when a topic is called missing, and how much of it
+the topics have, however long connecting took."""
+
 _POLL_S = 0.02
 _PORTION = 64
 """Entries that are taken before the loop has its turn: more of them, and requests wait for them."""
@@ -92,18 +96,21 @@ class Delivery:
         self.scheduled = False
         """Whether the queue will be drained soon; set by callers, cleared before draining."""
 
-    async def open(self, topics_wait_s: float) -> None:
+    async def open(self, timeout_s: float) -> None:
         """Connect and learn the partitions.
 
         Args:
-            topics_wait_s: how long the topics may take to appear.
+            timeout_s: how long the caller waits for it; most of that the topics may take to appear.
 
         Raises:
             KafkaError: or another of aiokafka's errors, if no broker can be used.
             MissingTopicsError: if a topic is not there.
         """
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         self.producer = await self._new_producer()
-        await self._learn_partitions(topics_wait_s)
+        left_s = _TOPICS_SHARE * timeout_s - (loop.time() - begun)
+        await self._learn_partitions(max(left_s, _TOPICS_LEAST * timeout_s))
         self._had_producer = True
 
     async def _learn_partitions(self, wait_s: float) -> None:

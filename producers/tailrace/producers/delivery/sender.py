@@ -274,7 +274,7 @@ class KafkaSender:
         self.loop = asyncio.get_running_loop()
         self._closing = asyncio.Event()
         try:
-            await asyncio.wait_for(delivery.open(_TOPICS_SHARE * timeout_s), timeout_s)
+            await asyncio.wait_for(delivery.open(timeout_s), timeout_s)
         except Exception as error:  # noqa: BLE001 - handed to the caller, whatever it is
             await delivery.abandon()
             reason = self._unreachable(error, timeout_s)
@@ -305,9 +305,6 @@ class KafkaSender:
 
 
 _GRACE_S = 4.0
-_TOPICS_SHARE = 0.7
-"""How much of the time to open may be spent waiting for topics to appear."""
-
 _READ_S = 10.0
 _READ_AGAIN_S = 1.0
 _RESERVE = 2
