@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 AGENTS = 4
 STEPS_A_RUN = 3
 WAIT_S = 60.0
+POLL_S = 0.2  # each look is a client of its own
 
 
 @step
@@ -95,7 +96,7 @@ class Agents:
         self._threads = [threading.Thread(target=self._work, args=(n,)) for n in range(AGENTS)]
 
     def _work(self, number: int) -> None:
-        while not self._ended.wait(0.005):
+        while not self._ended.wait(0.02):
             self.promised.append(run(number))
 
     def __enter__(self) -> Agents:  # noqa: PYI034 - nobody derives from it
@@ -119,6 +120,12 @@ def test_nothing_is_lost_or_out_of_order_while_leaders_are_killed_and_move(
 ) -> None:
     topics = [topic.name(topic_prefix) for topic in (RUNS, STEPS)]
 
+    def until_it_leads(node: int) -> None:
+        wait_until(lambda: leads(node), "it leads", timeout_s=WAIT_S, poll_s=POLL_S)
+
+    def until_others_lead(node: int) -> None:
+        wait_until(lambda: not leads(node), "others lead", timeout_s=WAIT_S, poll_s=POLL_S)
+
     def leads(node: int) -> bool:
         return node in cluster.leaders(topics)
 
@@ -127,17 +134,17 @@ def test_nothing_is_lost_or_out_of_order_while_leaders_are_killed_and_move(
         cluster.address, prefix=topic_prefix, spool=str(tmp_path), ack_timeout_s=WAIT_S
     ) as client:
         with Agents() as agents:
-            wait_until(lambda: leads(2), "it leads", timeout_s=WAIT_S)
+            until_it_leads(2)
             agents.go_on()
             cluster.kill(2)
-            wait_until(lambda: not leads(2), "others lead", timeout_s=WAIT_S)
+            until_others_lead(2)
             agents.go_on()
             cluster.start_node(2)
             # What moves back moves while its leader of the meantime is alive.
-            wait_until(lambda: leads(2), "it leads again", timeout_s=WAIT_S)
+            until_it_leads(2)
             agents.go_on()
             cluster.kill(3)
-            wait_until(lambda: not leads(3), "others lead", timeout_s=WAIT_S)
+            until_others_lead(3)
             agents.go_on()
         assert client.flush(WAIT_S)
     stats = client.stats
