@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tailrace.schemas.catalog import latest
+from tailrace.sinks import migrations
 from tailrace.sinks.clickhouse import ask, connect, tell
 from tailrace.sinks.migrations import Migration, MigrationError, migrate, shipped_migrations
 from tailrace.sinks.tables import COORDINATES, DEDUPLICATION_WINDOW, RECORD_COLUMN, TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from clickhouse_connect.driver.client import Client
 
 
 def test_migrations_are_numbered_and_one_statement_each() -> None:
@@ -88,6 +95,70 @@ def test_a_half_applied_migration_is_refused_with_what_to_do(
     tell(client, "CREATE TABLE migrating (migration String) ENGINE = TinyLog COMMENT '0001 by me'")
     with pytest.raises(MigrationError, match=r"0001 by me.*DROP TABLE .*migrating"):
         migrate(client, wait_s=0.3)
+
+
+def test_a_migration_that_was_killed_before_it_was_recorded_is_never_guessed_at(
+    clickhouse: str, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = connect(clickhouse, database)
+    tells = migrations.tell
+
+    def killed(client: Client, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        if sql.startswith("INSERT INTO migrations") and (parameters or {})["version"] == 3:
+            raise KeyboardInterrupt
+        tells(client, sql, parameters)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "tell", killed)
+        with pytest.raises(KeyboardInterrupt):
+            migrate(client)
+    for _ in range(2):
+        with pytest.raises(MigrationError, match=r"0001_events.*DROP TABLE .*migrating"):
+            migrate(client, wait_s=0)
+    left = [migration.version for migration in migrate(client, dry_run=True)]
+    assert left == list(range(3, len(shipped_migrations()) + 1))
+
+    for table in ("dead_letters", "migrating"):  # as the sentence says
+        tell(client, "DROP TABLE {table:Identifier}", {"table": table})
+    assert [migration.version for migration in migrate(client)] == left
+
+
+@pytest.mark.parametrize("version", range(len(shipped_migrations())))
+def test_a_database_of_any_version_before_has_todays_tables_afterwards_and_its_rows_still(
+    clickhouse: str, database: str, version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release is a number of migrations, so each number is every release that had it."""
+    client, fresh = connect(clickhouse, database), connect(clickhouse, f"{database}_new")
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "shipped_migrations", lambda: shipped_migrations()[:version])
+        migrate(client)
+    there = [table.name for table in TABLES if table.name in tables_of(client)]
+    assert len(there) == version
+    for name in there:
+        tell(client, "INSERT INTO {table:Identifier} (offset) VALUES (7)", {"table": name})
+
+    assert [each.version for each in migrate(client, dry_run=True)] == [
+        each.version for each in shipped_migrations()[version:]
+    ]
+    migrate(client)
+    migrate(fresh)
+
+    created = tables_of(client)
+    assert created == tables_of(fresh)
+    for name in there:
+        rows = ask(client, "SELECT offset FROM {table:Identifier}", {"table": name})
+        assert rows == [{"offset": 7}], name
+    tell(client, "DROP DATABASE {name:Identifier}", {"name": f"{database}_new"})
+
+
+def tables_of(client: Client) -> dict[str, str]:
+    """Return what each table is, by its name, without the name of the database."""
+    rows = ask(
+        client,
+        "SELECT name, replaceOne(create_table_query, currentDatabase(), '') AS text "
+        "FROM system.tables WHERE database = currentDatabase()",
+    )
+    return {row["name"]: row["text"] for row in rows}
 
 
 def test_a_changed_and_a_newer_migration_are_refused(clickhouse: str, database: str) -> None:

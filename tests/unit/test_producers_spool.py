@@ -14,6 +14,7 @@ from support.waiting import wait_until
 from tailrace.producers.delivery.ledger import Record
 from tailrace.producers.delivery.spool import Spool, SpoolFullError, abandoned, spool_root
 from tailrace.producers.delivery.spool_format import MARKER, SpooledRecord, frame, scan
+from tailrace.producers.delivery.spool_moving import move_spools
 from tailrace.schemas.topics import RUNS, STEPS
 
 CONTENTS = st.lists(
@@ -174,3 +175,24 @@ def test_the_folder_is_told_or_the_users_and_one_for_each_cluster_and_prefix(
     assert spool_root(None, "a:1", "p.").parent == Path.home() / ".local/state/tailrace/spool"
     folders = {spool_root(None, *each) for each in (("a:1", "p."), ("a:1", "q."), ("b:1", "p."))}
     assert len(folders) == 3
+
+
+def test_spools_are_handed_over_to_another_address_but_for_those_of_living_processes(
+    tmp_path: Path,
+) -> None:
+    old, new = (spool_root(str(tmp_path), servers, "p.") for servers in ("old:1", "new:1"))
+    assert move_spools(old, new) == (0, 0)
+    gone, alive = Spool(old), Spool(old)
+    gone.append([record(b"left")])
+    alive.append([record(b"mine")])
+    gone.release()
+
+    assert move_spools(old, new) == (1, 1)
+
+    [found] = abandoned(new, but=None)
+    segment = found.oldest()
+    assert segment is not None
+    assert [each.value for each in segment.read().records] == [b"left"]
+    found.release()
+    alive.release()
+    assert move_spools(old, new) == (1, 0)

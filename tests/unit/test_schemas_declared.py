@@ -47,7 +47,12 @@ def test_every_setting_says_what_it_means_and_what_holds_without_it() -> None:
 
 def test_what_may_hold_a_credential_is_marked() -> None:
     secret = {setting.name for setting in SETTINGS if setting.secret}
-    assert secret == {"TAILRACE_KAFKA_X", "TAILRACE_CLICKHOUSE", "TAILRACE_GATEWAY_PASSWORD"}
+    assert secret == {
+        "TAILRACE_KAFKA_X",
+        "TAILRACE_FROM_KAFKA_X",
+        "TAILRACE_CLICKHOUSE",
+        "TAILRACE_GATEWAY_PASSWORD",
+    }
 
 
 def test_a_group_is_declared_once_reads_declared_topics_and_says_what_a_commit_means() -> None:

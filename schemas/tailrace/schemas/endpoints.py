@@ -12,11 +12,12 @@ import os
 from pathlib import Path
 from typing import Any, cast
 
-from tailrace.schemas.connection import connection_arguments
+from tailrace.schemas.connection import PREFIX, connection_arguments
 from tailrace.schemas.errors import TailraceError
 
 DATA_FOLDER = ".tailrace"
 STACK_FILE = "stack.json"
+OLD_PREFIX = "TAILRACE_FROM_KAFKA_X".removesuffix("X")
 
 
 class NoEndpointError(TailraceError):
@@ -41,6 +42,27 @@ def kafka_options(bootstrap: str | None = None) -> dict[str, Any]:
     if not servers:
         raise NoEndpointError(_missing("Kafka", "TAILRACE_KAFKA=host:port"))
     return {"bootstrap_servers": servers, **options}
+
+
+def old_kafka_options(bootstrap: str | None = None) -> dict[str, Any]:
+    """Return the connection arguments for the broker that a log is moved away from.
+
+    Where it is stands in the argument, else in the local stack's record; `TAILRACE_KAFKA` is where
+    everything else goes. How to speak to it is told by variables `TAILRACE_FROM_KAFKA_X`, which
+    mean what `TAILRACE_KAFKA_X` means; without one it is spoken to in plain text.
+
+    Raises:
+        As `kafka_options` does.
+    """
+    told = {
+        f"{PREFIX}{name.removeprefix(OLD_PREFIX)}": value
+        for name, value in os.environ.items()
+        if name.startswith(OLD_PREFIX)
+    }
+    servers = bootstrap or _recorded("kafka")
+    if not servers:
+        raise NoEndpointError(_missing("the old Kafka", "--from host:port"))
+    return {"bootstrap_servers": servers, **connection_arguments(told)}
 
 
 def clickhouse_url(url: str | None = None) -> str:

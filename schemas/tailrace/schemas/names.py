@@ -19,6 +19,7 @@ from tailrace.schemas.topics import (
     SCORES,
     SNAPSHOT_ROWS,
     STEPS,
+    TOPICS,
     TRACES,
     VERDICTS,
     Topic,
@@ -87,4 +88,11 @@ GUARD = Group(
     "moves pointers by verdicts; what is committed is decided",
 )
 
-GROUPS: tuple[Group, ...] = (ARCHIVE, STREAMS, SCORE, WINDOW, GUARD)
+# It has no members: its commits are kept at the cluster that a log is moved to.
+MIGRATE_LOG = Group(
+    "migrate-log",
+    TOPICS,
+    "moves the log to another cluster; what is committed there was compared and is equal",
+)
+
+GROUPS: tuple[Group, ...] = (ARCHIVE, STREAMS, SCORE, WINDOW, GUARD, MIGRATE_LOG)

@@ -179,6 +179,8 @@ class SchemaFollower:
     async def _poll(self) -> None:
         batches = await self._consumer.getmany(self._partition, timeout_ms=_POLL_MS)
         for record in batches.get(self._partition, ()):
+            if record.key is None and record.value is None:
+                continue  # a moved log's filler, where the old one had no record
             try:
                 self.book.learn(record.key, record.value)
             except SchemaRejectedError as error:

@@ -43,6 +43,12 @@ SETTINGS: tuple[Setting, ...] = (
         secret=True,
     ),
     Setting(
+        "TAILRACE_FROM_KAFKA_X",
+        "plain text",
+        "The same arguments for the broker that `tailrace migrate-log` moves the log away from.",
+        secret=True,
+    ),
+    Setting(
         "TAILRACE_CLICKHOUSE",
         "the local stack's",
         "HTTP address of ClickHouse with its user and password, "

@@ -86,18 +86,25 @@ async def apply(
         declared = declare(
             topics, brokers=brokers, prefix=prefix, partitions=partitions, replication=replication
         )
-        names = [topic.name for topic in declared]
-        differences = plan(declared, await existing_topics(admin, names))
-        if dry_run:
-            return Applied((), (), differences)
-        missing = {found.topic for found in differences if found.remedy == "create"}
-        created = await _create(admin, [topic for topic in declared if topic.name in missing])
-        differences = await _until_settled(admin, declared, "create")
-        if not fix:
-            return Applied(created, (), differences)
-        altered = tuple(found for found in differences if found.remedy == "alter")
-        await _alter(admin, altered)
-        return Applied(created, altered, await _until_settled(admin, declared, "alter"))
+        return await bring_about(admin, declared, fix=fix, dry_run=dry_run)
+
+
+async def bring_about(
+    admin: Any, declared: Sequence[TopicState], *, fix: bool = False, dry_run: bool = False
+) -> Applied:
+    """Do what `apply` does, for topics as they are to be, through a started admin client."""
+    names = [topic.name for topic in declared]
+    differences = plan(declared, await existing_topics(admin, names))
+    if dry_run:
+        return Applied((), (), differences)
+    missing = {found.topic for found in differences if found.remedy == "create"}
+    created = await _create(admin, [topic for topic in declared if topic.name in missing])
+    differences = await _until_settled(admin, declared, "create")
+    if not fix:
+        return Applied(created, (), differences)
+    altered = tuple(found for found in differences if found.remedy == "alter")
+    await _alter(admin, altered)
+    return Applied(created, altered, await _until_settled(admin, declared, "alter"))
 
 
 async def list_topics(

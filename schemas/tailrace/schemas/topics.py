@@ -114,10 +114,16 @@ SNAPSHOT_ROWS = Topic(
 CONTROL = Topic(
     "control",
     "component",
-    "deployments registered, pointers moved, frozen, unfrozen",
+    "deployments registered, pointers moved, frozen, unfrozen; that the log moved",
     retention="forever",
     single_partition=True,
-    records=("deployment_registered", "pointer_moved", "pointer_frozen", "pointer_unfrozen"),
+    records=(
+        "deployment_registered",
+        "pointer_moved",
+        "pointer_frozen",
+        "pointer_unfrozen",
+        "log_moved",
+    ),
 )
 # The name is a stem: each deployment has a topic of its own, `requests.<deployment>`.
 REQUESTS = Topic(

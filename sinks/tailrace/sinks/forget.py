@@ -84,7 +84,7 @@ async def forget(
     async with AsyncExitStack() as stack:
         client = await asyncio.to_thread(connect, options.clickhouse, options.database)
         stack.callback(client.close)
-        log = await stack.enter_async_context(open_log(options.kafka))
+        log = await stack.enter_async_context(open_log(options.kafka, prefix))
         await publish_missing([latest("forgotten")], prefix=prefix, options=kafka)
         producer = cast("Any", AIOKafkaProducer)(**kafka, acks="all", enable_idempotence=True)
         stack.push_async_callback(producer.stop)
@@ -104,7 +104,7 @@ async def forget_again(options: SinkOptions) -> tuple[int, Erased]:
 
     Raises as `forget` does.
     """
-    async with open_log(options.kafka) as log:
+    async with open_log(options.kafka, options.topic_prefix) as log:
         traces = await read_forgotten(log, options.topic_prefix)
     client = await asyncio.to_thread(connect, options.clickhouse, options.database)
     try:

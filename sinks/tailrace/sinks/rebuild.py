@@ -96,7 +96,7 @@ async def rebuild(
         client = await asyncio.to_thread(connect, options.clickhouse, database)
         stack.callback(client.close)
         await asyncio.to_thread(migrate, client)
-        log = await stack.enter_async_context(open_log(options.kafka))
+        log = await stack.enter_async_context(open_log(options.kafka, options.topic_prefix))
         follower = await stack.enter_async_context(
             SchemaFollower(prefix=options.topic_prefix, options=kafka_options(options.kafka))
         )

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
+from tailrace.schemas.lineage import Lineage
 from tailrace.schemas.schema_log import SchemaFollower
 from tailrace.sinks.archive import log_identity
 from tailrace.sinks.archive.blocks import Place
@@ -26,6 +27,8 @@ from tailrace.sinks.archive.reachability import watch
 from tailrace.sinks.archive.storing import BlockStore
 from tailrace.sinks.archive.writer import Writer
 from tailrace.sinks.clickhouse import connect
+from tailrace.sinks.gaps.log import open_log
+from tailrace.sinks.leaders import learn_leaders
 from tailrace.sinks.migrations import migrate
 from tailrace.sinks.tables import archived_topics
 
@@ -129,7 +132,7 @@ class _Sink:
         self._slots = asyncio.Semaphore(options.inserts)
         self._executor = ThreadPoolExecutor(options.inserts, thread_name_prefix="tailrace-insert")
         self._dead_letters = DeadLetterSender(self._kafka, options.group_id, options.prefix)
-        self._log_id = ""
+        self._lineage = Lineage(("",))
         self._admin: Any = None
         self._client: Client | None = None
         self._store: BlockStore | None = None
@@ -142,7 +145,8 @@ class _Sink:
             stack.push_async_callback(self._dead_letters.stop)
             self._admin = await _open_admin(self._kafka, stack)
             await _require_topics(self._admin, names)
-            self._log_id = await _cluster_id(self._admin)
+            async with open_log(self._options.kafka, self._options.topic_prefix) as log:
+                self._lineage = log.lineage
             self._client = await asyncio.to_thread(self._open_database)
             stack.callback(self._client.close)
             writer = Writer(self._client, self._options.patience_s, self._count_retry)
@@ -160,7 +164,7 @@ class _Sink:
         client = connect(self._options.clickhouse, self._options.database)
         migrate(client)
         check_engine(client)
-        log_identity.check_cluster(client, self._log_id, self._options.topic_prefix)
+        log_identity.check_cluster(client, self._lineage, self._options.topic_prefix)
         return client
 
     def _count_retry(self, table: str) -> None:
@@ -196,7 +200,7 @@ class _Sink:
         prefix = self._options.topic_prefix
         found: dict[TopicPartition, tuple[int, int]] = {}
         for topic in {partition.topic for partition in partitions}:
-            highest = log_identity.highest_stored(self._client, self._log_id, topic, prefix)
+            highest = log_identity.highest_stored(self._client, self._lineage.log_id, topic, prefix)
             found |= {TopicPartition(topic, number): entry for number, entry in highest.items()}
         return {tp: entry for tp, entry in found.items() if tp in set(partitions)}
 
@@ -208,7 +212,7 @@ class _Sink:
     ) -> Lane:
         assert self._store is not None, "lanes begin after the database is open"
         return Lane(
-            Place(self._log_id, partition.topic, partition.partition),
+            Place(self._lineage.log_id, partition.topic, partition.partition),
             committed,
             options=self._options,
             stats=self._stats,
@@ -248,6 +252,7 @@ class _Progress:
             for topic in described
             for partition in topic["partitions"]
         ]
+        learn_leaders(self._consumer, partitions)
         return cast("dict[TopicPartition, int]", await self._consumer.end_offsets(partitions))
 
     async def missing(self, ends: dict[TopicPartition, int]) -> int:
@@ -307,11 +312,3 @@ async def _require_topics(admin: Any, names: Sequence[str]) -> None:
         raise MissingTopicsError(
             f"the broker has no topic {', '.join(missing)}: `tailrace topics apply` creates them"
         )
-
-
-async def _cluster_id(admin: Any) -> str:
-    described = cast("dict[str, Any]", await admin.describe_cluster())
-    found = described.get("cluster_id")
-    if not found:
-        raise SinkFailedError("the broker does not tell its cluster id, which every row must name")
-    return str(found)

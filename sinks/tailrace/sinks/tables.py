@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 COORDINATES = ("offset", "broker_ts", "partition", "log_id", "topic")
 """The columns that say where in the log a row came from: the record's offset, the time at which the
-broker (or, by the topic's setting, the producer) stamped it, its partition, the id of the cluster
-and the full name of the topic."""
+broker (or, by the topic's setting, the producer) stamped it, its partition, the id of the log (of
+the cluster that it began on, see `schemas.lineage`) and the full name of the topic."""
 
 RECORD_COLUMN = "record"
 """A table of several records has this column too: the record's name."""
@@ -97,6 +97,13 @@ POINTER_MOVES = Table(
     ("component", "environment", "offset"),
     "moves, freezes and unfreezings of pointers, in the order of the log",
 )
+LOG_MOVES = Table(
+    "log_moves",
+    ("log_moved",),
+    (topics.CONTROL,),
+    ("new_cluster_id", "offset"),
+    "moves of the log from one cluster to another",
+)
 TABLES: tuple[Table, ...] = (
     EVENTS,
     BODIES,
@@ -105,6 +112,7 @@ TABLES: tuple[Table, ...] = (
     SCORES,
     DEPLOYMENTS,
     POINTER_MOVES,
+    LOG_MOVES,
 )
 
 SKIPPED_RECORDS = frozenset({"heartbeat"})

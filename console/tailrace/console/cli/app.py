@@ -48,6 +48,7 @@ COMMANDS = (
     Registered("import", "import_", "Import recorded chat trajectories."),
     Registered("sink", "sink", "Store the log in ClickHouse."),
     Registered("migrate", "migrate", "Create or update the tables in ClickHouse."),
+    Registered("migrate-log", "migrate_log", "Move the log to another cluster."),
     Registered("dead-letters ls", "dead_letters_ls", "List what could not be stored."),
     Registered("dead-letters show", "dead_letters_show", "Show one such record and its bytes."),
     Registered("dead-letters retry", "dead_letters_retry", "Send records to their topics again."),

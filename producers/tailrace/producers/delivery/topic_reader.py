@@ -13,7 +13,7 @@ _POLL_MS = 200
 
 
 async def read_to_end(options: Mapping[str, Any], topic: str) -> list[tuple[int, bytes]]:
-    """Return offset and value of every record of partition 0, in order.
+    """Return offset and value of every record of partition 0 that has a value, in order.
 
     The caller bounds the time. Raises aiokafka's errors.
     """
@@ -29,7 +29,9 @@ async def read_to_end(options: Mapping[str, Any], topic: str) -> list[tuple[int,
         while await consumer.position(partition) < end:
             batches = cast("dict[Any, list[Any]]", await consumer.getmany(timeout_ms=_POLL_MS))
             for records in batches.values():
-                found.extend((record.offset, record.value or b"") for record in records)
+                found.extend(
+                    (record.offset, record.value) for record in records if record.value is not None
+                )
     finally:
         await consumer.stop()
     return found

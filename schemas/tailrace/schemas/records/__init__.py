@@ -11,6 +11,7 @@ from tailrace.schemas.records.forgotten import Forgotten
 from tailrace.schemas.records.health import Health
 from tailrace.schemas.records.heartbeat import Heartbeat
 from tailrace.schemas.records.judgement import Judgement
+from tailrace.schemas.records.log_moved import LogMoved
 from tailrace.schemas.records.pointer_frozen import PointerFrozen
 from tailrace.schemas.records.pointer_moved import PointerMoved
 from tailrace.schemas.records.pointer_unfrozen import PointerUnfrozen
@@ -31,6 +32,7 @@ RECORDS: tuple[type[Record], ...] = (
     Health,
     Heartbeat,
     Judgement,
+    LogMoved,
     PointerFrozen,
     PointerMoved,
     PointerUnfrozen,
@@ -54,6 +56,7 @@ __all__ = [
     "Health",
     "Heartbeat",
     "Judgement",
+    "LogMoved",
     "PointerFrozen",
     "PointerMoved",
     "PointerUnfrozen",

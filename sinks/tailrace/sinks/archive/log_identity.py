@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from tailrace.schemas.errors import TailraceError
 from tailrace.sinks.clickhouse import ask
+from tailrace.sinks.leaders import learn_leaders
 from tailrace.sinks.tables import TABLES
 
 if TYPE_CHECKING:
@@ -20,24 +21,33 @@ if TYPE_CHECKING:
 
     from clickhouse_connect.driver.client import Client
 
+    from tailrace.schemas.lineage import Lineage
     from tailrace.sinks.archive.protocol import Commit
 
 READ_BACK_S = 30.0
 _WAY_OUT = (
     "use the database that belongs to this log (--database, TAILRACE_DATABASE), or an empty one"
 )
+_LAST_MOVE = """
+SELECT new_cluster_id, ts
+FROM log_moves
+WHERE log_id = {log_id:String}
+ORDER BY offset DESC
+LIMIT 1
+"""
 
 
 class AnotherLogError(TailraceError):
     """The tables and the log do not belong together."""
 
 
-def check_cluster(client: Client, log_id: str, prefix: str) -> None:
-    """Refuse tables that were filled from other clusters only.
+def check_cluster(client: Client, lineage: Lineage, prefix: str) -> None:
+    """Refuse tables that were filled from other logs only, or from where this log moved to.
 
     Raises:
-        AnotherLogError: naming both logs.
+        AnotherLogError: naming both.
     """
+    log_id, here = lineage.log_id, lineage.clusters[-1]
     for table in TABLES:
         names = [topic.name(prefix) for topic in table.topics]
         rows = ask(
@@ -51,6 +61,14 @@ def check_cluster(client: Client, log_id: str, prefix: str) -> None:
                 f"table {client.database}.{table.name} was filled from the log "
                 f"{', '.join(sorted(known))}, and this broker is the log {log_id}: {_WAY_OUT}"
             )
+    # The old cluster's own record of the move may be gone, as when a backup of it was restored.
+    moves = ask(client, _LAST_MOVE, {"log_id": log_id})
+    if moves and moves[0]["new_cluster_id"] not in lineage.clusters:
+        raise AnotherLogError(
+            f"the log {log_id}, which {client.database} was filled from, lives on the cluster "
+            f"{moves[0]['new_cluster_id']} since {moves[0]['ts']:%Y-%m-%d %H:%M} UTC, and this "
+            f"broker is the cluster {here}: point TAILRACE_KAFKA at the one it lives on"
+        )
 
 
 def highest_stored(
@@ -94,6 +112,7 @@ async def check_partitions(
     await consumer.start()
     try:
         partitions = list(committed)
+        learn_leaders(consumer, partitions)
         begins = cast("dict[TopicPartition, int]", await consumer.beginning_offsets(partitions))
         ends = cast("dict[TopicPartition, int]", await consumer.end_offsets(partitions))
         for partition, commit in committed.items():

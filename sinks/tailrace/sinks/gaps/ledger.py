@@ -79,7 +79,7 @@ async def open_ledger(options: LedgerOptions, client: Client | None = None) -> L
     found = client or await asyncio.to_thread(connect, sink.clickhouse, sink.database)
     began = time.time()
     async with AsyncExitStack() as stack:
-        log = await stack.enter_async_context(open_log(sink.kafka))
+        log = await stack.enter_async_context(open_log(sink.kafka, sink.topic_prefix))
         follower = await stack.enter_async_context(
             SchemaFollower(prefix=sink.topic_prefix, options=kafka_options(sink.kafka))
         )

@@ -15,6 +15,9 @@ from aiokafka.errors import KafkaError
 
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
+from tailrace.schemas.lineage import Lineage
+from tailrace.sinks.leaders import learn_leaders
+from tailrace.sinks.lineage import read_lineage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Sequence
@@ -41,26 +44,37 @@ class Log:
     Args:
         admin: a started admin client.
         consumer: a started consumer without a group, that reads what is committed.
-        log_id: the id of the cluster.
     """
 
-    def __init__(self, admin: Any, consumer: Any, log_id: str) -> None:
-        self.log_id = log_id
+    def __init__(self, admin: Any, consumer: Any) -> None:
+        self.lineage = Lineage(("",))
+        """Which log it is and where it lived before; `open_log` finds it out."""
+
         self._admin = admin
         self._consumer = consumer
 
+    @property
+    def log_id(self) -> str:
+        """The log's id, as rows name it."""
+        return self.lineage.log_id
+
     async def partitions(self, topics: Sequence[str]) -> list[TopicPartition]:
-        """Return the partitions of those of the topics that exist, by name and number."""
+        """Return the partitions of those of the topics that exist, by name and number.
+
+        Not while one is read: the reader turns to these.
+        """
         there = set(cast("list[str]", await self._admin.list_topics()))
         wanted = [topic for topic in topics if topic in there]
         if not wanted:
             return []
         described = cast("list[dict[str, Any]]", await self._admin.describe_topics(wanted))
-        return sorted(
+        found = sorted(
             TopicPartition(topic["topic"], partition["partition"])
             for topic in described
             for partition in topic["partitions"]
         )
+        learn_leaders(self._consumer, found)
+        return found
 
     async def begins(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the lowest offset that each partition still has."""
@@ -136,11 +150,16 @@ class Log:
 
 
 @asynccontextmanager
-async def open_log(bootstrap: str | None = None) -> AsyncGenerator[Log]:
+async def open_log(bootstrap: str | None, prefix: str) -> AsyncGenerator[Log]:
     """Connect to the log for the length of the block.
+
+    Args:
+        bootstrap: Kafka's bootstrap servers; None for the configured ones.
+        prefix: what the topics' names begin with.
 
     Raises:
         LogUnreadableError: if the broker does not answer, there or later.
+        LogMovedAwayError: if the log lives on another cluster by now.
     """
     kafka = kafka_options(bootstrap)
     try:
@@ -153,12 +172,15 @@ async def open_log(bootstrap: str | None = None) -> AsyncGenerator[Log]:
                 group_id=None,
                 enable_auto_commit=False,
                 isolation_level="read_committed",
+                auto_offset_reset="earliest",  # what is deleted meanwhile is passed over, no more
                 max_partition_fetch_bytes=_FETCH_BYTES,
             )
             stack.push_async_callback(consumer.stop)
             await consumer.start()
             described = cast("dict[str, Any]", await admin.describe_cluster())
-            yield Log(admin, consumer, str(described["cluster_id"]))
+            log = Log(admin, consumer)
+            log.lineage = await read_lineage(log, str(described["cluster_id"]), prefix)
+            yield log
     except KafkaError as error:
         raise LogUnreadableError(
             f"no answer from Kafka at {kafka['bootstrap_servers']}: is it running? `tailrace up` "
