@@ -204,7 +204,7 @@ class _Mover:
             await self._transfer.set([being_copied(topic) for topic in plan.topics])
         raise MoveRefusedError(
             "something writes to the old cluster again and again: stop all agents and readers and "
-            "run this again; the log still lives on the old cluster"
+            "run this again; it is not switched yet"
         )
 
     async def _copy_control(self, plan: Plan) -> None:
@@ -225,12 +225,12 @@ class _Mover:
         stretches: dict[TopicPartition, Stretch] = {}
         for partition, span in plan.old.items():
             there = plan.new.get(partition, NOTHING)
-            first = max(self._transfer.compared_to.get(partition, 0), span.begin, there.begin)
             if span.end > there.end:
-                raise MoveRefusedError(
-                    self._left_behind(partition, max(first, there.end), span.end)
-                )
-            stretches[partition] = (first, span.stable)
+                raise MoveRefusedError(self._left_behind(partition, there.end, span.end))
+            # What was equal then may have been compacted or expired since, on either side.
+            first = self._transfer.compared_to.get(partition)
+            if first is not None:
+                stretches[partition] = (max(first, span.begin, there.begin), span.stable)
         try:
             await self._transfer.compare(plan, stretches)
         except MoveRefusedError as error:
