@@ -57,8 +57,8 @@ class Engine:
         self._lock = lock_folder(folder)
         put_aside(folder)
         limit = usable_memory_bytes() // _MEMORY_PARTS
-        file = write_configuration(folder, max_query_memory_bytes=limit)
-        anchor = _connect(self._address if allow_files else f"{self._address}?config-file={file}")
+        file = write_configuration(folder, max_query_memory_bytes=limit, allow_files=allow_files)
+        anchor = _connect(f"{self._address}?config-file={file}")
         bring_back(anchor)
         return anchor
 

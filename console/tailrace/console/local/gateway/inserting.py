@@ -27,19 +27,16 @@ async def run_insert(
     block holds a million rows unless settings say otherwise).
     """
     try:
-        proof = Proof(connection)
+        proof = Proof(connection, insert.head)
+        await lane.run(proof.begin)
+        inserter = await lane.run(lambda: connection.send_insert(insert.head, insert.format))
         try:
-            await lane.run(proof.begin)
-            inserter = await lane.run(lambda: connection.send_insert(insert.head, insert.format))
-            try:
-                await _feed(lane, inserter, insert.data, body, limit)
-                written = await lane.run(inserter.finish)
-            except BaseException:
-                await lane.run(inserter.cancel)
-                raise
-            failure = await lane.run(proof.failure)
-        finally:
-            proof.end()
+            await _feed(lane, inserter, insert.data, body, limit)
+            written = await lane.run(inserter.finish)
+        except BaseException:
+            await lane.run(inserter.cancel)
+            raise
+        failure = await lane.run(proof.failure)
         if failure is not None:
             raise failure
     except RuntimeError as raised:

@@ -2,100 +2,71 @@
 
 What fails after the rows were parsed (a constraint, too many parts, a full disk, memory) is not
 raised by chDB's streaming insert, which reports its rows as written. The engine's own counter of
-failed inserts does tell, for all inserts together: if it moved while one ran, that one is not
-acknowledged.
+failed inserts does tell, for all inserts together; which of them failed, and why, stands in its
+query log, where each insert goes under a name of its own if it fails, and not otherwise.
 """
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
+import uuid
 from typing import TYPE_CHECKING
 
 from tailrace.console.local.gateway.errors import from_engine
 
 if TYPE_CHECKING:
-    from tailrace.console.local.gateway.engine import Connection
+    from tailrace.console.local.gateway.connection import Connection
     from tailrace.console.local.gateway.errors import GatewayError
 
-_FAILED = b"SELECT value FROM system.events WHERE event = 'FailedInsertQuery'"
-_ERRORS = b"SELECT code, value, last_error_message FROM system.errors WHERE NOT remote"
+_COUNT = b"SELECT value FROM system.events WHERE event = 'FailedInsertQuery'"
+_NAME = (
+    "SET log_queries = 1, log_queries_min_type = 'EXCEPTION_BEFORE_START', "
+    "log_queries_probability = 1, log_queries_min_query_duration_ms = 0, log_comment = '{name}'"
+)
+_FLUSH = b"SYSTEM FLUSH LOGS query_log"
+_FOUND = (
+    "SELECT exception FROM system.query_log WHERE event_date >= today() - 1 "
+    "AND log_comment = '{name}' AND exception_code != 0 LIMIT 1"
+)
+_LOG_SETTINGS = (b"log_queries", b"log_comment")
 _UNKNOWN_STATUS = (
-    "Code: 319. DB::Exception: One of the inserts that ran at once failed, and the engine does not "
-    "say which: send it again under its token. (UNKNOWN_STATUS_OF_INSERT)"
+    "Code: 319. DB::Exception: An insert failed while this one ran, and its own settings keep it "
+    "from the query log: send it again under its token. (UNKNOWN_STATUS_OF_INSERT)"
 )
 
 
-@dataclass
-class _Running:
-    """The inserts of this process; proofs are made and ended on several threads."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    now: int = 0
-    begun: int = 0
-
-
-_running = _Running()
-
-
 class Proof:
-    """Stands around one insert: begun before it, asked once it is finished, ended in any case."""
+    """Stands around one insert: begun before it, asked once it is finished.
 
-    def __init__(self, connection: Connection) -> None:
-        """Take the insert's connection; nothing is noted yet."""
+    Args:
+        connection: the insert's own.
+        head: the insert's statement.
+    """
+
+    def __init__(self, connection: Connection, head: bytes) -> None:
         self._connection = connection
-        self._alone = False
-        self._begun: int | None = None
-        self._ended = False
+        self._name = uuid.uuid4().hex
+        self._hides = any(name in head.lower() for name in _LOG_SETTINGS)
         self._failed = 0
-        self._errors: dict[str, tuple[int, str]] = {}
 
     def begin(self) -> None:
-        """Note how many inserts failed so far; blocks for a millisecond.
-
-        It may still run when its client has gone and the proof was ended: then nothing is noted.
-        """
-        with _running.lock:
-            if self._ended:
-                return
-            self._alone = _running.now == 0
-            _running.now += 1
-            _running.begun += 1
-            self._begun = _running.begun
-        self._failed = _count(self._connection)
-        self._errors = _errors(self._connection)
+        """Name the insert, and note how many have failed so far; blocks for a millisecond."""
+        self._connection.query(_NAME.format(name=self._name).encode(), "Null")
+        self._failed = self._count()
 
     def failure(self) -> GatewayError | None:
         """Return why the insert is not acknowledged, None if it is stored.
 
-        Where others ran at the same time nobody knows which of them failed, and the client is told
-        that: under its token it can send it again whatever happened.
+        Blocks for half a millisecond; where any insert failed meanwhile, for a tenth of a second.
+        A statement that changes the log's settings cannot be found in it: its client is told that
+        nobody knows, and can send it again under its token.
         """
-        if _count(self._connection) == self._failed:
+        if self._count() == self._failed:
             return None
-        if not self._alone or _running.begun != self._begun:
-            return from_engine(RuntimeError(_UNKNOWN_STATUS))
-        for code, (value, said) in _errors(self._connection).items():
-            if value > self._errors.get(code, (0, ""))[0]:
-                return from_engine(RuntimeError(f"Code: {code}. DB::Exception: {said}"))
-        return from_engine(RuntimeError(_UNKNOWN_STATUS))
+        self._connection.query(_FLUSH, "Null")
+        said = self._connection.query(_FOUND.format(name=self._name).encode(), "RawBLOB").bytes()
+        if said:
+            return from_engine(RuntimeError(said.decode("utf-8", "replace")))
+        return from_engine(RuntimeError(_UNKNOWN_STATUS)) if self._hides else None
 
-    def end(self) -> None:
-        """Note that the insert is over, however it ended, or that it never begins."""
-        with _running.lock:
-            if self._begun is not None and not self._ended:
-                _running.now -= 1
-            self._ended = True
-
-
-def _count(connection: Connection) -> int:
-    return int(connection.query(_FAILED, "TSV").bytes() or 0)
-
-
-def _errors(connection: Connection) -> dict[str, tuple[int, str]]:
-    """Return how often each error has happened, and what the engine said the last time."""
-    found: dict[str, tuple[int, str]] = {}
-    for line in connection.query(_ERRORS, "TSV").bytes().decode("utf-8", "replace").splitlines():
-        code, value, said = line.split("\t", 2)
-        found[code] = (int(value), said)
-    return found
+    def _count(self) -> int:
+        return int(self._connection.query(_COUNT, "TSV").bytes() or 0)

@@ -28,25 +28,37 @@ Set Join Buffer View MaterializedView Merge GenerateRandom Dictionary Atomic Ali
 """
 
 
-def write_configuration(folder: Path, *, max_query_memory_bytes: int) -> Path:
+# Only what asks for it is logged: an insert that fails, by which `proof` knows it.
+_QUERY_LOG = """
+<query_log><database>system</database><table>query_log</table>
+<ttl>event_date + INTERVAL 1 DAY DELETE</ttl></query_log>
+"""
+
+
+def write_configuration(
+    folder: Path, *, max_query_memory_bytes: int, allow_files: bool = False
+) -> Path:
     """Write the engine's configuration into a folder and return its main file.
 
-    A statement that needs more memory ends with code 241, unless its settings allow it more.
+    A statement that needs more memory ends with code 241, unless its settings allow it more. With
+    `allow_files` neither that nor the grants are limited.
     """
     grants = [" ".join(line.split()) for line in _statements()]
     queries = "".join(f"<query>{escape(grant)}</query>" for grant in grants)
+    granted = "" if allow_files else f"<grants>{queries}</grants>"
+    memory = f"<max_memory_usage>{max_query_memory_bytes}</max_memory_usage>"
+    settings = "<log_queries>0</log_queries>" + ("" if allow_files else memory)
     users = folder / "gateway-users.xml"
     users.write_text(
         "<clickhouse><users><default><password></password><networks><ip>::/0</ip></networks>"
-        "<profile>default</profile><quota>default</quota>"
-        f"<grants>{queries}</grants></default></users>"
-        f"<profiles><default><max_memory_usage>{max_query_memory_bytes}</max_memory_usage></default>"
+        f"<profile>default</profile><quota>default</quota>{granted}</default></users>"
+        f"<profiles><default>{settings}</default>"
         "</profiles><quotas><default></default></quotas></clickhouse>",
         encoding="utf-8",
     )
     main = folder / "gateway-config.xml"
     main.write_text(
-        f"<clickhouse><users_config>{escape(str(users))}</users_config></clickhouse>",
+        f"<clickhouse><users_config>{escape(str(users))}</users_config>{_QUERY_LOG}</clickhouse>",
         encoding="utf-8",
     )
     return main
