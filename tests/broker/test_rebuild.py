@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,10 +15,14 @@ from support.log_journal import create_topics, fleet, run_records, write, write_
 from support.log_sinks import archive, running_sink
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.wire import encode
+from tailrace.sinks import exchange_fence
 from tailrace.sinks import rebuild as rebuilding
 from tailrace.sinks.clickhouse import ask, connect, tell
+from tailrace.sinks.exchange_fence import fence
+from tailrace.sinks.gaps.log import open_log
+from tailrace.sinks.migrations import migrate
 from tailrace.sinks.rebuild import RebuildRefusedError, rebuild
-from tailrace.sinks.sink import SinkOptions, wait_until_stored
+from tailrace.sinks.sink import SinkOptions, run_sink, wait_until_stored
 from tailrace.sinks.tables import BODIES, DEAD_LETTERS, EVENTS
 
 if TYPE_CHECKING:
@@ -162,6 +167,44 @@ def test_a_sink_that_was_started_during_a_rebuild_keeps_its_tables(
         asyncio.run(rebuild(options, [EVENTS]))
 
     assert len(rows_of(options)["events"]) == 50
+
+
+def test_a_sink_that_starts_while_tables_are_exchanged_waits_for_it(options: SinkOptions) -> None:
+    put(options, fleet(5))
+    client = connect(options.clickhouse, options.database)
+    migrate(client)
+
+    async def start_meanwhile() -> None:
+        async with AsyncExitStack() as stack:
+            log = await stack.enter_async_context(open_log(options.kafka, options.topic_prefix))
+            with fence(client):
+                stats = await stack.enter_async_context(running_sink(options))
+                while not await log.members(options.group_id):  # noqa: ASYNC110 - the group only tells
+                    await asyncio.sleep(0)
+                assert not stats.partitions
+            await wait_until_stored(options)
+
+    asyncio.run(start_meanwhile())
+
+    assert len(rows_of(options)["events"]) == 25
+    client.close()
+
+
+def test_an_exchange_that_was_killed_stops_a_sink_with_a_sentence_until_the_next_rebuild(
+    options: SinkOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(options, fleet(5))
+    asyncio.run(archive(options))
+    client = connect(options.clickhouse, options.database)
+    tell(client, "CREATE TABLE exchanging (nothing UInt8) ENGINE = TinyLog")
+    client.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(exchange_fence, "WAIT_S", 0.0)
+        with pytest.raises(exchange_fence.ExchangeLeftError, match="tailrace rebuild"):
+            asyncio.run(run_sink(options, asyncio.Event()))
+
+    asyncio.run(rebuild(options, [EVENTS]))
+    asyncio.run(archive(options))
 
 
 def test_where_retention_deleted_records_their_rows_are_lost_only_if_told(

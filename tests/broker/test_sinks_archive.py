@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 
 from support.log_journal import (
     Keyed,
@@ -236,6 +237,28 @@ def test_a_topic_that_is_not_the_stored_one_is_refused(options: SinkOptions) -> 
         asyncio.run(asyncio.wait_for(run_sink(options, asyncio.Event()), 30))
 
 
+def test_a_topic_that_was_deleted_and_made_again_is_refused(options: SinkOptions) -> None:
+    put(options, fleet(4))
+    asyncio.run(archive(options))
+
+    async def make_again() -> None:
+        assert options.kafka is not None
+        assert options.prefix is not None
+        admin: Any = AIOKafkaAdminClient(bootstrap_servers=options.kafka)
+        await admin.start()
+        name = f"{options.prefix}steps"
+        await admin.delete_topics([name])
+        while name in await admin.list_topics():  # noqa: ASYNC110 - the broker only tells
+            await asyncio.sleep(0)
+        await admin.close()
+        await asyncio.to_thread(create_topics, options.kafka, options.prefix)
+
+    asyncio.run(make_again())
+
+    with pytest.raises(AnotherLogError, match="or the topic was recreated"):
+        asyncio.run(asyncio.wait_for(run_sink(options, asyncio.Event()), 60))
+
+
 def test_missing_topics_are_named(
     kafka: str, clickhouse: str, database: str, topic_prefix: str
 ) -> None:
@@ -267,6 +290,7 @@ def test_a_newer_producer_s_events_are_stored_once_its_schema_is_published(
     stats = asyncio.run(publish_late())
 
     assert stats.dead_letters == 0
+    assert stats.narrowed == 1, "its mood has no column"
     assert rows_and_identities(options, "events", *EVENT_ID) == (101, 101)
 
 

@@ -22,6 +22,8 @@ def full() -> Meters:
     meters.waiting_partitions = lambda: 1
     meters.schemas = lambda: (4, 5)
     meters.stored("t", rows=7, skipped=1, letters=2, size_bytes=900)
+    meters.narrowed("t", 3)
+    meters.repaired("t", 4)
     meters.inserted("t", 0.3, 0.1)
     meters.spent("consume", 0.5)
     meters.retried("events")

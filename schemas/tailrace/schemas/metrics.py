@@ -71,6 +71,19 @@ ARCHIVE_SKIPPED = Metric(
     ("topic",),
     "records without a row by rule: heartbeats and tombstones",
 )
+ARCHIVE_NARROWED = Metric(
+    "tailrace_archive_narrowed_total",
+    "counter",
+    ("topic",),
+    "records of a newer schema whose fields without a column were left out; the log has them whole",
+)
+ARCHIVE_REPAIRED = Metric(
+    "tailrace_archive_repaired_total",
+    "counter",
+    ("topic",),
+    "rows that were acknowledged, were missing later, and were stored again; above 0, find out "
+    "whether ClickHouse lost power",
+)
 ARCHIVE_LAG = Metric(
     "tailrace_archive_lag_offsets",
     "gauge",
@@ -119,6 +132,8 @@ METRICS: tuple[Metric, ...] = (
     ARCHIVE_RETRIES,
     ARCHIVE_LINKS,
     ARCHIVE_SKIPPED,
+    ARCHIVE_NARROWED,
+    ARCHIVE_REPAIRED,
     ARCHIVE_LAG,
     ARCHIVE_DELAY,
     ARCHIVE_PARTITIONS,

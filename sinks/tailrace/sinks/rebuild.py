@@ -22,6 +22,7 @@ from tailrace.sinks.archive.storing import BlockStore, UnknownSchemasError
 from tailrace.sinks.archive.writer import Writer
 from tailrace.sinks.clickhouse import ask, connect, database_name, tell
 from tailrace.sinks.erasing import erase
+from tailrace.sinks.exchange_fence import fence
 from tailrace.sinks.forgotten import read_forgotten
 from tailrace.sinks.gaps.log import open_log
 from tailrace.sinks.migrations import migrate
@@ -113,12 +114,10 @@ async def rebuild(
         forgotten = await read_forgotten(log, options.topic_prefix)
         await asyncio.to_thread(erase, shadow, forgotten, users=client)
         done.rows_after = _count(shadow, tables)
-        await _require_unmoved(log, options, cuts, "the tables stand as before")
-        for table in tables:
-            _exchange(client, database, table)
-        await _require_unmoved(
-            log, options, cuts, "what it stored meanwhile may be missing: stop it and rebuild again"
-        )
+        with fence(client):  # a sink that comes after the look waits
+            await _require_unmoved(log, options, cuts)
+            for table in tables:
+                _exchange(client, database, table)
         tell(client, "DROP DATABASE {name:Identifier} SYNC", {"name": database + SHADOW})
     return done
 
@@ -140,12 +139,14 @@ async def _cuts(
 
 
 async def _require_unmoved(
-    log: Log, options: SinkOptions, cuts: Mapping[TopicPartition, int], then: str
+    log: Log, options: SinkOptions, cuts: Mapping[TopicPartition, int]
 ) -> None:
     committed = await log.committed(options.group_id, list(cuts))
     members = await log.members(options.group_id)
     if members or any(committed.get(partition, 0) != cut for partition, cut in cuts.items()):
-        raise RebuildRefusedError(f"a sink was started during the rebuild: {then}")
+        raise RebuildRefusedError(
+            "a sink was started during the rebuild: the tables stand as before; stop it first"
+        )
 
 
 def _make_shadow(options: SinkOptions, database: str) -> Client:

@@ -24,9 +24,11 @@ from tailrace.sinks.archive.lane import Lane
 from tailrace.sinks.archive.options import SinkOptions, SinkStats
 from tailrace.sinks.archive.protocol import Commit
 from tailrace.sinks.archive.reachability import watch
+from tailrace.sinks.archive.recheck import Recheck
 from tailrace.sinks.archive.storing import BlockStore
 from tailrace.sinks.archive.writer import Writer
 from tailrace.sinks.clickhouse import connect
+from tailrace.sinks.exchange_fence import wait_for_exchange
 from tailrace.sinks.gaps.log import open_log
 from tailrace.sinks.leaders import learn_leaders
 from tailrace.sinks.migrations import migrate
@@ -136,6 +138,7 @@ class _Sink:
         self._admin: Any = None
         self._client: Client | None = None
         self._store: BlockStore | None = None
+        self._check: Recheck | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         names = [topic.name(self._options.prefix) for topic in archived_topics()]
@@ -152,6 +155,7 @@ class _Sink:
             writer = Writer(self._client, self._options.patience_s, self._count_retry)
             stack.callback(writer.stop)
             self._store = BlockStore(writer, self._source, self._options.max_rejected_share)
+            self._check = Recheck(self._options, self._client, writer, self._source)
             consumer = ArchiveConsumer(
                 self._options, self._kafka, self._stats, self._begin, self._lane
             )
@@ -182,6 +186,8 @@ class _Sink:
         """Return where each assigned partition begins, once it is known to be the same log."""
         if not partitions:
             return {}
+        assert self._client is not None, "partitions are assigned after the database is open"
+        await wait_for_exchange(self._client)
         fetched = await _committed(self._admin, self._options.group_id, partitions)
         commits = {
             partition: Commit.parse(max(fetched[partition].offset, 0), fetched[partition].metadata)
@@ -211,6 +217,7 @@ class _Sink:
         commit: Callable[[Commit], Awaitable[None]],
     ) -> Lane:
         assert self._store is not None, "lanes begin after the database is open"
+        assert self._check is not None, "likewise"
         return Lane(
             Place(self._lineage.log_id, partition.topic, partition.partition),
             committed,
@@ -221,6 +228,7 @@ class _Sink:
             commit=commit,
             slots=self._slots,
             executor=self._executor,
+            check=self._check,
         )
 
 

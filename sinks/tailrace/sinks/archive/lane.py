@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tailrace.sinks.archive.dead_letters import DeadLetterSender
     from tailrace.sinks.archive.options import SinkOptions, SinkStats
     from tailrace.sinks.archive.storing import BlockStore
+    from tailrace.sinks.archive.unsettled import Recent
 
 _SCHEMA_POLL_S = 0.1
 
@@ -52,6 +53,8 @@ class Lane:
         commit: commits for this partition.
         slots: as many inserts as may run at once.
         executor: where blocking calls run.
+        check: holds unsettled rows below an offset to the tables and stores again what is missing;
+            returns how many rows that was.
         clock: monotonic seconds.
     """
 
@@ -67,16 +70,21 @@ class Lane:
         commit: Callable[[Commit], Awaitable[None]],
         slots: asyncio.Semaphore,
         executor: Executor,
+        check: Callable[[Place, Recent, int], Awaitable[int]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.place = place
-        self.protocol: PartitionProtocol[LogRecord] = PartitionProtocol(committed, options.limits)
+        self.protocol: PartitionProtocol[LogRecord] = PartitionProtocol(
+            committed, options.limits, clock()
+        )
         self.behind = False
         """Whether the log holds more records than were fed."""
 
         self.pressed = False
         """Whether the partition is paused because too much of it waits."""
 
+        self._inherited = committed
+        self._check = check
         self._options = options
         self._stats = stats
         self._store = store
@@ -89,6 +97,7 @@ class Lane:
         self._first_missed: dict[int, float] = {}
         self._wake = asyncio.Event()
         self._closing = False
+        self._closed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -139,6 +148,7 @@ class Lane:
         partition next sends the same range again.
         """
         self._closing = True
+        self._closed.set()
         self._wake.set()
         task = self._task
         if task is None:
@@ -151,8 +161,12 @@ class Lane:
     async def _run(self) -> None:
         protocol = self.protocol
         with suppress(PartitionLostError):
+            if self._inherited.recent is not None:
+                await self._look(self._inherited.recent, self._inherited.offset)
             while not self._closing:
-                if protocol.cutter.has_closed or self._due_in() <= 0:
+                if ripe := protocol.unsettled.ripe(self._clock()):
+                    await self._look(*ripe)
+                elif protocol.cutter.has_closed or self._due_in() <= 0:
                     await self._store_next()
                 elif (action := protocol.last_action()) is not None:
                     await self._do(action)
@@ -160,6 +174,22 @@ class Lane:
                     await self._rest()
             if (action := protocol.last_action()) is not None:
                 await self._do(action)
+
+    async def _look(self, recent: Recent, end: int) -> None:
+        """Hold the tables to what was acknowledged; cut off when the lane is closed."""
+        closed = asyncio.ensure_future(self._closed.wait())
+        check = asyncio.ensure_future(self._check(self.place, recent, end))
+        try:
+            await asyncio.wait({closed, check}, return_when=asyncio.FIRST_COMPLETED)
+            if check.done():
+                repaired = check.result()
+                self._stats.looks += 1
+                self._stats.repaired += repaired
+                self._stats.meters.repaired(self.place.topic, repaired)
+                self.protocol.unsettled.looked(end, self._clock(), whole=not repaired)
+        finally:
+            closed.cancel()
+            check.cancel()
 
     async def _store_next(self) -> None:
         """Take one block through the protocol, once one of the slots is free.
@@ -183,11 +213,12 @@ class Lane:
             began = self._clock()
             await self._commit(action)
             self._stats.meters.spent("commit", self._clock() - began)
+            self.protocol.done(action)
         else:
-            await self._insert(action.block)
-        self.protocol.done(action)
+            rows = await self._insert(action.block)
+            self.protocol.done(action, rows=rows, now_s=self._clock())
 
-    async def _insert(self, block: Block[LogRecord]) -> None:
+    async def _insert(self, block: Block[LogRecord]) -> int:
         stored = await self._stored(block)
         for rejected in stored.rejected:
             await self._dead_letters.send(self.place, rejected)
@@ -198,6 +229,8 @@ class Lane:
             stats.last_dead_letter = f"{where}: {last.reason}"
         stats.rows += stored.rows
         stats.skipped += stored.skipped
+        stats.narrowed += stored.narrowed
+        stats.meters.narrowed(self.place.topic, stored.narrowed)
         stats.dead_letters += len(stored.rejected)
         stats.bytes += block.size_bytes
         stats.blocks += 1
@@ -208,6 +241,7 @@ class Lane:
             letters=len(stored.rejected),
             size_bytes=block.size_bytes,
         )
+        return stored.rows
 
     async def _stored(self, block: Block[LogRecord]) -> Stored[Any]:
         loop = asyncio.get_running_loop()
@@ -262,6 +296,6 @@ class Lane:
 
     async def _rest(self) -> None:
         self._wake.clear()
-        due_in = self._due_in()
+        due_in = min(self._due_in(), max(0.0, self.protocol.unsettled.ripe_in(self._clock())))
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), None if due_in == float("inf") else due_in)

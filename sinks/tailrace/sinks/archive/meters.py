@@ -71,6 +71,8 @@ class Meters:
         self._bytes = self._counter(metrics.ARCHIVE_BYTES)
         self._blocks = self._counter(metrics.ARCHIVE_BLOCKS)
         self._skipped = self._counter(metrics.ARCHIVE_SKIPPED)
+        self._narrowed = self._counter(metrics.ARCHIVE_NARROWED)
+        self._repaired = self._counter(metrics.ARCHIVE_REPAIRED)
         self._letters = self._counter(metrics.ARCHIVE_DEAD_LETTERS)
         self._retries = self._counter(metrics.ARCHIVE_RETRIES)
         self._links = self._counter(metrics.ARCHIVE_LINKS)
@@ -86,6 +88,14 @@ class Meters:
         self._bytes.labels(topic).inc(size_bytes)
         self._blocks.labels(topic).inc()
         self._block_rows.labels(topic).observe(rows)
+
+    def narrowed(self, topic: str, records: int) -> None:
+        """Count records of which fields were left out."""
+        self._narrowed.labels(topic).inc(records)
+
+    def repaired(self, topic: str, rows: int) -> None:
+        """Count rows that were stored again."""
+        self._repaired.labels(topic).inc(rows)
 
     def inserted(self, topic: str, seconds: float, splice_s: float) -> None:
         """Count the time of one block in all, and what of it the splice took."""

@@ -92,6 +92,15 @@ class SinkStats:
     skipped: int = 0
     """Records without a row by rule: heartbeats and tombstones."""
 
+    narrowed: int = 0
+    """Records of a newer schema whose fields without a column were left out."""
+
+    looks: int = 0
+    """How often the rows of a partition that are not settled were looked for in the tables."""
+
+    repaired: int = 0
+    """Rows that were acknowledged, were missing later, and were stored again."""
+
     dead_letters: int = 0
     """Records that were dead-lettered."""
 

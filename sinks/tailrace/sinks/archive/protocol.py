@@ -13,24 +13,33 @@ For each block three things happen in this order, and a crash may come between a
 
 A new owner reads the last commit. A pending range in it was perhaps inserted and perhaps not: it is
 sent again, whole and under the same token, before anything else.
+
+A commit also tells which rows below it are unsettled (`unsettled`), so that a new owner can count
+whether a power failure took any of them; what it does then is `repair`.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Generic
 
 from tailrace.schemas.errors import TailraceError
 from tailrace.sinks.archive.cutting import Cutter, Limits, R, Range
+from tailrace.sinks.archive.unsettled import Recent, Unsettled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tailrace.sinks.archive.cutting import Block
+    from tailrace.sinks.archive.cutting import Block, LogRecord
 
-_METADATA = re.compile(r"1 pending (\d+)-(\d+)")
+# The first version told no recent rows.
+_METADATA = re.compile(
+    r"1 pending (\d+)-(\d+)"
+    r"|2(?: pending (?P<first>\d+)-(?P<last>\d+))?"
+    r"(?: recent (?P<from>\d+) (?P<rows>\d+) (?P<from_ms>\d+)-(?P<to_ms>\d+))?"
+)
 
 
 class ForeignCommitError(TailraceError):
@@ -43,11 +52,15 @@ class Commit:
 
     offset: int
     pending: Range | None = None
+    recent: Recent | None = field(default=None, compare=False)
+    """Which rows below `offset` are unsettled; no part of what the protocol decides by."""
 
     @property
     def metadata(self) -> str:
         """The text that is committed with the offset."""
-        return "" if self.pending is None else f"1 pending {self.pending}"
+        pending = "" if self.pending is None else f" pending {self.pending}"
+        recent = "" if self.recent is None else f" recent {self.recent}"
+        return f"2{pending}{recent}" if pending or recent else ""
 
     @classmethod
     def parse(cls, offset: int, metadata: str) -> Commit:
@@ -59,12 +72,28 @@ class Commit:
         if not metadata:
             return cls(offset)
         match = _METADATA.fullmatch(metadata)
-        if match is None or int(match[1]) != offset or int(match[2]) < offset:
+        commit = None if match is None else cls._of(offset, match)
+        if commit is None:
             raise ForeignCommitError(
                 f"the group's commit at offset {offset} says {metadata[:80]!r}, which this version "
                 "did not write: another program shares the group, or a newer Tailrace wrote it"
             )
-        return cls(offset, Range(offset, int(match[2])))
+        return commit
+
+    @classmethod
+    def _of(cls, offset: int, match: re.Match[str]) -> Commit | None:
+        first, last = match[1] or match["first"], match[2] or match["last"]
+        pending = recent = None
+        if first is not None:
+            if int(first) != offset or int(last) < offset:
+                return None
+            pending = Range(offset, int(last))
+        if match["from"] is not None:
+            names = ("from", "rows", "from_ms", "to_ms")
+            recent = Recent(*(int(match[name]) for name in names))
+            if recent.first > offset:
+                return None
+        return cls(offset, pending, recent)
 
     def beginning_at(self, begin: int) -> Commit:
         """Return the commit for a log whose retention has dropped everything below `begin`.
@@ -96,7 +125,8 @@ class PartitionProtocol(Generic[R]):
     one before. An owner that cannot know (its commit was refused) stops and is thrown away.
     """
 
-    def __init__(self, committed: Commit, limits: Limits) -> None:
+    def __init__(self, committed: Commit, limits: Limits, now_s: float = 0.0) -> None:
+        self.unsettled = Unsettled(committed.recent, committed.offset, now_s)
         self.cutter: Cutter[R] = Cutter(committed.offset, committed.pending, limits)
         self._committed = committed
         self._stored_to = committed.offset
@@ -142,17 +172,23 @@ class PartitionProtocol(Generic[R]):
         if self._block is None:
             return self.last_action()
         if self._phase is _Phase.ANNOUNCING:
-            return Commit(self._stored_to, self._block.range)
+            return Commit(self._stored_to, self._block.range, self.unsettled.recent)
         return Insert(self._block)
 
     def last_action(self) -> Commit | None:
         """Return the commit that is left to do before the partition is handed over, if any."""
         assert self._block is None, "a begun insert comes first"
-        caught_up = Commit(self._stored_to)
+        caught_up = Commit(self._stored_to, None, self.unsettled.recent)
         return None if caught_up == self._committed or self.cutter.recovering else caught_up
 
-    def done(self, action: Commit | Insert[R]) -> None:
-        """Note that the action is done: the broker or the table has acknowledged it."""
+    def done(self, action: Commit | Insert[R], *, rows: int = 0, now_s: float = 0.0) -> None:
+        """Note that the action is done: the broker or the table has acknowledged it.
+
+        Args:
+            action: what was asked for last.
+            rows: how many rows an insert stored.
+            now_s: monotonic seconds.
+        """
         if isinstance(action, Commit):
             self._committed = action
             if action.pending is not None:
@@ -160,6 +196,7 @@ class PartitionProtocol(Generic[R]):
             return
         assert self._block is action.block, "only the action that was asked for can be done"
         self._stored_to = action.block.range.last + 1
+        self.unsettled.stored(self._stored_to, rows, _times_ms(action.block.records), now_s)
         self._block = None
         self._phase = _Phase.IDLE
 
@@ -171,10 +208,25 @@ class PartitionProtocol(Generic[R]):
         self._phase = _Phase.INSERTING if announced else _Phase.ANNOUNCING
 
 
-def insert_token(log_id: str, topic: str, partition: int, block: Range, schema_id: int) -> str:
+def _times_ms(records: Sequence[LogRecord]) -> tuple[int, int]:
+    times = [record.timestamp for record in records]
+    return min(times, default=0), max(times, default=0)
+
+
+def insert_token(
+    log_id: str,
+    topic: str,
+    partition: int,
+    block: Range,
+    schema_id: int,
+    *,
+    repair: int | None = None,
+) -> str:
     """Return the token of the insert of one schema's records in a range.
 
     The records of one schema go into one container and so into one insert; a range with several
-    schemas is several inserts, each repeatable on its own.
+    schemas is several inserts, each repeatable on its own. `repair` is the attempt, where the range
+    was stored before and some of it went missing.
     """
-    return f"{log_id}:{topic}:{partition}:{block}:{schema_id}"
+    what = f"{block}" if repair is None else f"{block} repair {repair}"
+    return f"{log_id}:{topic}:{partition}:{what}:{schema_id}"

@@ -5,10 +5,12 @@ Blocking; called from worker threads. What it cannot store it hands back with re
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic
 
+from tailrace.schemas.catalog import latest
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.wire import HEADER_BYTES, UnknownSchemaError, WireError, split_frame
 from tailrace.sinks.archive.blocks import splice
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from tailrace.sinks.archive.blocks import Place
     from tailrace.sinks.archive.cutting import Block, LogRecord, Range
     from tailrace.sinks.archive.writer import Writer
+
+_log = logging.getLogger(__name__)
 
 _ENOUGH_TO_JUDGE = 100
 
@@ -51,6 +55,9 @@ class Stored(Generic[R]):
 
     skipped: int = 0
     """Records that have no row by rule: tombstones and heartbeats."""
+
+    narrowed: int = 0
+    """Records in a table whose schema has fields without a column, which were left out."""
 
     rejected: list[Rejected[R]] = field(default_factory=list[Rejected[R]])
     """Records that are to go to the dead letters."""
@@ -81,6 +88,7 @@ class BlockStore:
         self._source = source
         self._max_share = max_rejected_share
         self._clock = clock
+        self._narrow: dict[int, frozenset[str]] = {}
 
     def knows(self, schema_id: int) -> bool:
         """Return whether the schema can be looked up by now."""
@@ -91,7 +99,12 @@ class BlockStore:
         return True
 
     def store(
-        self, place: Place, block: Block[R], given_up: Collection[int] = frozenset()
+        self,
+        place: Place,
+        block: Block[R],
+        given_up: Collection[int] = frozenset(),
+        *,
+        repair: int | None = None,
     ) -> Stored[R]:
         """Insert every record that can be; return what became of each.
 
@@ -99,6 +112,7 @@ class BlockStore:
             place: where the block lies.
             block: what to store.
             given_up: schema ids that were waited for long enough: their records are rejected.
+            repair: the attempt, where the block is what a repair found missing.
 
         Raises:
             UnknownSchemasError: before anything is inserted, for ids that are not given up.
@@ -115,7 +129,15 @@ class BlockStore:
             elif schema.name in SKIPPED_RECORDS:
                 stored.skipped += len(records)
             else:
-                self._insert(place, block.range, schema, records, stored)
+                token = insert_token(
+                    place.log_id,
+                    place.topic,
+                    place.partition,
+                    block.range,
+                    schema.id,
+                    repair=repair,
+                )
+                self._insert(place, block.range, schema, records, stored=stored, token=token)
         self._judge(place, block, stored)
         return stored
 
@@ -143,14 +165,15 @@ class BlockStore:
         block: Range,
         schema: Schema,
         records: Sequence[R],
+        *,
         stored: Stored[R],
+        token: str,
     ) -> None:
         table = table_of(schema.name)
         if table is None:
             reason = f"this version has no table for the record {schema.name}"
             stored.rejected += [Rejected(record, reason) for record in records]
             return
-        token = insert_token(place.log_id, place.topic, place.partition, block, schema.id)
         try:
             self._writer.insert(table.name, self._splice(schema, place, records, stored), token)
         except InsertRefusedError as refused:
@@ -166,6 +189,22 @@ class BlockStore:
             if records:
                 self._writer.insert(table.name, self._splice(schema, place, records, stored), token)
         stored.rows += len(records)
+        stored.narrowed += len(records) if self._left_out(schema) else 0
+
+    def _left_out(self, schema: Schema) -> frozenset[str]:
+        """Return the schema's fields that this version has no column for; said once for each."""
+        known = self._narrow.get(schema.id)
+        if known is None:
+            columns = {column["name"] for column in latest(schema.name).definition["fields"]}
+            fields = {column["name"] for column in schema.definition["fields"]}
+            known = self._narrow[schema.id] = frozenset(fields - columns)
+            if known:
+                _log.warning(
+                    "schema %d of %s is newer than this version, which leaves out its fields %s: "
+                    "the log has them, and a rebuild by a newer version stores them",
+                    *(schema.id, schema.name, ", ".join(sorted(known))),
+                )
+        return known
 
     def _splice(
         self, schema: Schema, place: Place, records: Sequence[R], stored: Stored[R]

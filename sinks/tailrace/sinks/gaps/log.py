@@ -30,6 +30,7 @@ READ_S = 60.0
 
 _PAUSE_S = 0.1
 _POLL_MS = 500
+_WAIT_MS = 100
 _FETCH_BYTES = 4 << 20
 _MEMBERS = 5  # DescribeGroups: error, group, state, protocol type, protocol, members
 
@@ -174,6 +175,8 @@ async def open_log(bootstrap: str | None, prefix: str) -> AsyncGenerator[Log]:
                 isolation_level="read_committed",
                 auto_offset_reset="earliest",  # what is deleted meanwhile is passed over, no more
                 max_partition_fetch_bytes=_FETCH_BYTES,
+                # A poll of the partition before, at its end, holds up the next one's first fetch.
+                fetch_max_wait_ms=_WAIT_MS,
             )
             stack.push_async_callback(consumer.stop)
             await consumer.start()
