@@ -33,7 +33,7 @@ from tailrace.console.local.processes import signal_process
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
-NODES = (1, 2, 3)
+NODES: tuple[int, ...] = (1, 2, 3)
 _START_S = 60.0
 _STOP_S = 10.0
 # What stands later in a properties file counts.
