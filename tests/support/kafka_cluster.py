@@ -91,11 +91,12 @@ class KafkaCluster:
         self._children[node] = child = Child.start(
             [java, *self._archive, *rest], log, variables=LOCALE
         )
-        deadline = time.monotonic() + _START_S
-        while not ask_broker(HOST, self._ports[node], 1.0):
+
+        def serves() -> bool:
             assert child.exit_code() is None, child.output(30)
-            assert time.monotonic() < deadline, child.output(30)
-            time.sleep(0.05)
+            return ask_broker(HOST, self._ports[node], 1.0) is not None
+
+        wait_until(serves, f"node {node} serves", timeout_s=_START_S, poll_s=0.05)
 
     def kill(self, node: int) -> None:
         """End one node by SIGKILL."""

@@ -11,10 +11,11 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import KafkaError
 
 from tailrace.schemas.errors import TailraceError
 from tailrace.sinks.archive.lane import Lane, PartitionLostError
+from tailrace.sinks.archive.membership import Membership
 from tailrace.sinks.archive.meters import Position
 
 if TYPE_CHECKING:
@@ -112,9 +113,12 @@ class ArchiveConsumer:
         if self._ending:
             return
         self._consumer.pause(*partitions)
-        self._beginning = asyncio.get_running_loop().create_task(self._begin_with(partitions))
+        beginning = self._begin_with(partitions, Membership(self._consumer))
+        self._beginning = asyncio.get_running_loop().create_task(beginning)
 
-    async def _begin_with(self, partitions: Collection[TopicPartition]) -> None:
+    async def _begin_with(
+        self, partitions: Collection[TopicPartition], membership: Membership
+    ) -> None:
         try:
             commits = await self._begin(partitions)
         except Exception as error:  # noqa: BLE001 - nobody awaits this task
@@ -122,7 +126,7 @@ class ArchiveConsumer:
             return
         for partition, commit in commits.items():
             self._consumer.seek(partition, commit.offset)
-            lane = self._make_lane(partition, commit, self._committer(partition))
+            lane = self._make_lane(partition, commit, _committer(membership, partition))
             self._lanes[partition] = lane
             lane.start()
         self._consumer.resume(*partitions)
@@ -197,29 +201,32 @@ class ArchiveConsumer:
             self._stats.health.failed(str(failure))
             raise failure
 
-    def _committer(self, partition: TopicPartition) -> Callable[[Commit], Awaitable[None]]:
-        async def commit(commit: Commit) -> None:
-            """Commit until the broker says yes or no; only that no two owners say yes counts."""
-            loop = asyncio.get_running_loop()
-            deadline = loop.time() + COMMIT_PATIENCE_S
-            what = {partition: OffsetAndMetadata(commit.offset, commit.metadata)}
-            while True:
-                try:
-                    await self._consumer.commit(what)
-                except (CommitFailedError, IllegalStateError) as error:
-                    _log.info("%s was given to another member: %s", partition, error)
-                    raise PartitionLostError from error
-                except KafkaError as error:
-                    if not error.retriable or loop.time() > deadline:
-                        raise SinkFailedError(
-                            f"the commit for {partition.topic}-{partition.partition} failed: "
-                            f"{error!r}; the sink goes on where it stopped"
-                        ) from error
-                    await asyncio.sleep(COMMIT_PAUSE_S)
-                else:
-                    return
 
-        return commit
+def _committer(
+    membership: Membership, partition: TopicPartition
+) -> Callable[[Commit], Awaitable[None]]:
+    async def commit(commit: Commit) -> None:
+        """Commit until the broker says yes or no; only that no two owners say yes counts."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + COMMIT_PATIENCE_S
+        what = {partition: OffsetAndMetadata(commit.offset, commit.metadata)}
+        while True:
+            try:
+                await membership.commit(what)
+            except PartitionLostError as lost:
+                _log.info("%s was given to another member: %r", partition, lost.__cause__)
+                raise
+            except KafkaError as error:
+                if not error.retriable or loop.time() > deadline:
+                    raise SinkFailedError(
+                        f"the commit for {partition.topic}-{partition.partition} failed: "
+                        f"{error!r}; the sink goes on where it stopped"
+                    ) from error
+                await asyncio.sleep(COMMIT_PAUSE_S)
+            else:
+                return
+
+    return commit
 
 
 class _Listener(ConsumerRebalanceListener):
