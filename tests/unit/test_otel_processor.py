@@ -221,7 +221,7 @@ def test_an_execution_of_which_nothing_is_heard_is_forgotten() -> None:
 
 
 def test_nothing_that_the_clients_rules_cover_leaves_the_process() -> None:
-    address = "ada@example.org"
+    address = "zoe@example.org"
     message = f'[{{"role": "user", "parts": [{{"type": "text", "content": "I am {address}"}}]}}]'
     everywhere = {
         "session.id": address,
@@ -246,7 +246,7 @@ def test_nothing_that_the_clients_rules_cover_leaves_the_process() -> None:
                 raise ValueError("x" * 4090 + " " + address + " " + "y" * 20_000)
         assert kinds(journal)[1:3] == ["step_completed", "step_failed"]
         # Not even a part of it, where a long text is cut.
-        assert not [record for record in journal.log if b"ada" in record.value]
+        assert not [record for record in journal.log if b"zoe" in record.value]
         assert journal.events[-1].run.session == "[redacted: e-mail]"
 
 
