@@ -93,7 +93,9 @@ def test_a_fleet_of_concurrent_runs_lies_on_the_log_whole_and_once(
         assert (child["trace_id"], child["root_run_id"]) == (root[0]["trace_id"], root[0]["run_id"])
         assert child["parent_run_id"] == root[0]["run_id"]
         assert root[-1]["run_steps"] == 4
-        assert [event["step_key"] for event in root[1:-1]] == [
+        # On a slow machine a step is announced before it ends.
+        done = [event for event in root[1:-1] if event["kind"] != "step_started"]
+        assert [event["step_key"] for event in done] == [
             *(f"@{n}/find_order#0" for n in range(3)),
             "answer#0",
         ]

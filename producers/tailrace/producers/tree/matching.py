@@ -4,7 +4,7 @@ In a branch, steps of one label are told apart by their ordinals, in the order i
 Where threads of the agent's own began them that order is chance: the run's last event names such
 groups of siblings (`told`), and a replay finds their members by what they were given (`Siblings`).
 Only members that were given the same, at the same time, cannot be told apart: that run says that it
-is not replayable.
+is not replayable. Why it is so: design/013-siblings.md.
 """
 
 from __future__ import annotations
