@@ -58,11 +58,14 @@ async def trim(kafka: str, topic: str, below: int) -> None:
 async def measure(old: str, new: str, *, switch: bool) -> None:
     """Move once and print how long copying and comparing took."""
     began: dict[str, float] = {}
+    last = time.monotonic()
     took: dict[str, tuple[float, int]] = {}
 
     def note(what: str, done: int, total: int) -> None:
+        nonlocal last  # a step is told of when its first part is done
         now = time.monotonic()
-        took[what] = (now - began.setdefault(what, now), max(total, done))
+        took[what] = (now - began.setdefault(what, last), max(total, done))
+        last = now
 
     cpu, start = time.process_time(), time.monotonic()
     moved = await move_log(
