@@ -74,7 +74,7 @@ def test_a_groups_name_has_the_configured_prefix(monkeypatch: pytest.MonkeyPatch
 def test_a_metrics_name_says_its_unit(metric: Metric) -> None:
     units = {
         "counter": r"total",
-        "gauge": r"(seconds|bytes|offsets|partitions)",
+        "gauge": r"(seconds|bytes|offsets|partitions|executions)",
         "histogram": r"(seconds|bytes|rows)",
     }
     assert re.fullmatch(rf"tailrace_[a-z_]+_{units[metric.kind]}", metric.name)
@@ -84,5 +84,5 @@ def test_a_metrics_name_says_its_unit(metric: Metric) -> None:
 def test_metrics_are_declared_once_with_few_labels() -> None:
     assert len({metric.name for metric in METRICS}) == len(METRICS)
     assert {label for metric in METRICS for label in metric.labels} <= {
-        *("topic", "partition", "table", "link")
+        *("topic", "partition", "table", "link", "output")
     }

@@ -112,6 +112,39 @@ ARCHIVE_DEAD_LETTERS = Metric(
     "records that could not be stored and were put aside; every one deserves a look",
 )
 
+# Of a stream worker.
+STREAMS_EVENTS = Metric(
+    "tailrace_streams_events_total",
+    "counter",
+    (),
+    "records of the runs topic that are folded and acknowledged",
+)
+STREAMS_OUTPUTS = Metric(
+    "tailrace_streams_outputs_total",
+    "counter",
+    ("output",),
+    "records published: ended and abandoned executions, health, and dead_letter, each of which "
+    "deserves a look",
+)
+STREAMS_PUBLISH = Metric(
+    "tailrace_streams_publish_seconds",
+    "histogram",
+    (),
+    "from a batch's first send to the acknowledgement of its last row",
+)
+STREAMS_PARTITIONS = Metric(
+    "tailrace_streams_partitions", "gauge", (), "partitions of runs that this process owns"
+)
+STREAMS_OPEN = Metric(
+    "tailrace_streams_open_executions", "gauge", (), "executions that are not closed"
+)
+STREAMS_LAG = Metric(
+    "tailrace_streams_lag_offsets",
+    "gauge",
+    ("partition",),
+    "offsets from what is folded to the end of the partition",
+)
+
 # Of whoever follows the schemas topic.
 SCHEMAS_LEARNT = Metric(
     "tailrace_schemas_learnt_total", "counter", (), "schemas of newer producers that were learnt"
@@ -139,6 +172,12 @@ METRICS: tuple[Metric, ...] = (
     ARCHIVE_PARTITIONS,
     ARCHIVE_WAITING,
     ARCHIVE_DEAD_LETTERS,
+    STREAMS_EVENTS,
+    STREAMS_OUTPUTS,
+    STREAMS_PUBLISH,
+    STREAMS_PARTITIONS,
+    STREAMS_OPEN,
+    STREAMS_LAG,
     SCHEMAS_LEARNT,
     SCHEMAS_REJECTED,
 )

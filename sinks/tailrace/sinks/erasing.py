@@ -80,7 +80,7 @@ def erase(client: Client, traces: Iterable[str], *, users: Client | None = None)
             done.bodies += ask(client, _COUNT_BODIES, {"hashes": hashes})[0]["bodies"]
             tell(client, _DELETE_BODIES, {"hashes": hashes})
         tell(client, _DELETE_LETTERS, told)
-        for table in ("scores", "events"):
+        for table in ("scores", "traces", "events"):
             tell(client, _DELETE, {**told, "table": table})
     return done
 

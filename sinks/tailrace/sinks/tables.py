@@ -104,6 +104,23 @@ LOG_MOVES = Table(
     ("new_cluster_id", "offset"),
     "moves of the log from one cluster to another",
 )
+TRACES = Table(
+    "traces",
+    ("trace",),
+    (topics.TRACES,),
+    ("trace_id", "root_run_id", "revision"),
+    "closed executions, each revision of each; the highest stands",
+)
+HEALTH = Table(
+    "health",
+    ("health",),
+    (topics.HEALTH,),
+    (
+        *("window_start", "environment", "component", "deployment"),
+        *("source_partition", "revision"),
+    ),
+    "rolling figures of deployments, minute by minute; the highest revision stands",
+)
 TABLES: tuple[Table, ...] = (
     EVENTS,
     BODIES,
@@ -113,6 +130,8 @@ TABLES: tuple[Table, ...] = (
     DEPLOYMENTS,
     POINTER_MOVES,
     LOG_MOVES,
+    TRACES,
+    HEALTH,
 )
 
 SKIPPED_RECORDS = frozenset({"heartbeat"})

@@ -47,6 +47,8 @@ COMMANDS = (
     Registered("forget", "forget", "Erase traces."),
     Registered("import", "import_", "Import recorded chat trajectories."),
     Registered("sink", "sink", "Store the log in ClickHouse."),
+    Registered("stream", "stream", "Tell which executions ended; roll the health."),
+    Registered("top", "top", "Show how every deployment is doing, live."),
     Registered("migrate", "migrate", "Create or update the tables in ClickHouse."),
     Registered("migrate-log", "migrate_log", "Move the log to another cluster."),
     Registered("dead-letters ls", "dead_letters_ls", "List what could not be stored."),

@@ -5,6 +5,9 @@ from __future__ import annotations
 EXTRA_OF = {
     "clickhouse_connect": "console",
     "prometheus_client": "console",
+    "faust": "streams",
+    "mode": "streams",
+    "ddsketch": "streams",
     "rich": "console",
     "typer": "console",
     "aiohttp": "console",

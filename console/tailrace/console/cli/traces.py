@@ -20,7 +20,6 @@ NARROWEST = 40
 
 _AGO = re.compile(r"(\d{1,9})\s*([smhdw])")
 _UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_LATER_STATUSES = ("waiting", "abandoned")
 
 
 def moment(text: str, now: datetime) -> datetime:
@@ -47,11 +46,6 @@ def _moment_before_now(text: str) -> datetime:
 
 
 def _status(text: str | None) -> str | None:
-    if text in _LATER_STATUSES:
-        raise typer.BadParameter(
-            f"{text!r} is told by the stream processors, which this version does not have yet: "
-            f"the events alone tell {', '.join(STATUSES)}"
-        )
     return _one_of(STATUSES, text)
 
 
@@ -74,7 +68,7 @@ StatusOption = Annotated[
         callback=_status,
         metavar="|".join(STATUSES),
         help="Open: not every run has ended. Ended: all have, and something is not stored yet. "
-        "Complete: all is stored. Waiting and abandoned come with the stream processors.",
+        "Complete: all is stored. Abandoned: without a sign of life for too long.",
     ),
 ]
 OutcomeOption = Annotated[

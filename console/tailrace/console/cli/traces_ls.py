@@ -59,9 +59,8 @@ def command(
 ) -> None:
     """List executions, the newest first (last, with --follow).
 
-    Until the stream processors exist, all is told from the stored events
-    alone: an execution that has not ended is open, however long ago it
-    began, and `took` says for how long.
+    An execution that has not ended is open, and `took` says for how long,
+    until `tailrace stream` finds that it was abandoned.
     """
     wanted = TraceFilter(
         component=component or "",

@@ -1,6 +1,6 @@
-"""`/metrics` and `/healthz` of one sink, answered by a thread of their own.
+"""`/metrics` and `/healthz` of one sink or stream worker, answered by a thread of their own.
 
-A thread and not the sink's event loop: when that loop hangs, the answer has to say so. It is the
+A thread and not the worker's event loop: when that loop hangs, the answer has to say so. It is the
 standard library's WSGI server around prometheus_client's application; nothing can be changed by it.
 """
 
@@ -10,7 +10,7 @@ import socket
 import threading
 from contextlib import contextmanager
 from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import prometheus_client
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from tailrace.sinks.sink import SinkStats
+    from prometheus_client import CollectorRegistry
 
 LOOPBACK = "127.0.0.1"
 REQUEST_TIMEOUT_S = 5.0
@@ -31,13 +31,44 @@ _POLL_S = 0.1
 _TEXT = (("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store"))
 
 
+class Measured(Protocol):
+    """What `/metrics` shows."""
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """What an exporter reads."""
+        ...
+
+
+class Judged(Protocol):
+    """What `/healthz` asks."""
+
+    def trouble(self) -> str | None:
+        """Return what is not well, in a sentence; None if all is."""
+        ...
+
+
+class Watched(Protocol):
+    """The stats of a sink or a stream worker."""
+
+    @property
+    def meters(self) -> Measured:
+        """Its counts."""
+        ...
+
+    @property
+    def health(self) -> Judged:
+        """Whether it is stuck."""
+        ...
+
+
 class SinkViewError(TailraceError):
     """The view cannot listen where it should."""
 
 
 @contextmanager
-def serving(stats: SinkStats, *, host: str = LOOPBACK, port: int = 0) -> Generator[str]:
-    """Serve a sink's metrics and health while the block runs; gives the address.
+def serving(stats: Watched, *, host: str = LOOPBACK, port: int = 0) -> Generator[str]:
+    """Serve a worker's metrics and health while the block runs; gives the address.
 
     Port 0 takes a free one.
 
@@ -64,7 +95,7 @@ def serving(stats: SinkStats, *, host: str = LOOPBACK, port: int = 0) -> Generat
         thread.join()
 
 
-def make_app(stats: SinkStats) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
+def make_app(stats: Watched) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
     """Return the application: `/metrics`, `/healthz`, and 404 for anything else."""
     # They would be a second series for each counter, which nobody asks for.
     prometheus_client.disable_created_metrics()

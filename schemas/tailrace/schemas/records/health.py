@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from tailrace.schemas.records.base import Record
 
@@ -31,25 +31,26 @@ class Health(Record):
     """End of the window in broker time, exclusive, microseconds since the epoch, UTC."""
 
     revision: int = 0
-    """Counts the records of the same window, from 0; the highest holds."""
+    """Counts what changed the window's figures; the highest holds."""
 
     final: bool = False
-    """Whether the window is over and its figures stand."""
+    """Whether the window is over; what comes late still changes its figures."""
 
     started: int = 0
     """Executions that began in the window."""
 
     completed: int = 0
-    """Executions of the window that ended ok."""
+    """Executions first closed in the window that ended ok."""
 
     failed: int = 0
-    """Executions of the window that failed."""
+    """Executions first closed in the window that failed."""
 
     cancelled: int = 0
-    """Executions of the window that were cancelled."""
+    """Executions first closed in the window that were cancelled."""
 
     abandoned: int = 0
-    """Executions of the window that showed no sign of life within the limit."""
+    """Executions first closed in the window that showed no sign of life within the limit and did
+    not end since."""
 
     p50_us: int | None = None
     """Median duration of the ended executions, in microseconds; null when none ended."""
@@ -72,7 +73,7 @@ class Health(Record):
     cost_usd: float | None = None
     """Cost in US dollars; null when none is known."""
 
-    log_id: str = ""
+    source_log_id: str = ""
     """The cluster's id of the log that the figures come from."""
 
     source_partition: int = 0
@@ -80,3 +81,10 @@ class Health(Record):
 
     last_offset: int = -1
     """Offset of the last record counted; -1 when unknown."""
+
+    code_mismatches: int = 0
+    """Executions counted whose loaded code differed from their deployment's manifest."""
+
+    durations: dict[str, int] = Field(default_factory=dict[str, int])
+    """Root runs that ended by the bucket of their durations, so that windows can be merged: k holds
+    microseconds up to (101/99)^k, within 1 %."""

@@ -22,8 +22,8 @@ class Trace(Record):
     """The root run; (trace_id, root_run_id) is the execution."""
 
     revision: int
-    """Counts how often the execution was closed, from 0; a late claim of an offer closes it
-    again."""
+    """Counts how often the execution was closed, from 0; what comes late closes it again, and the
+    highest holds. Negative while no event of its root run was seen."""
 
     status: str
     """How it was closed: ended or abandoned."""
@@ -82,7 +82,8 @@ class Trace(Record):
     """How long the root run took, in microseconds; null when it did not end."""
 
     closed_at: AwareDatetime
-    """Broker time of the record that closed it, microseconds since the epoch, UTC."""
+    """Broker time at which it was closed: of its last record, or when the limit passed that was
+    waited for, microseconds since the epoch, UTC."""
 
     runs: tuple[str, ...] = ()
     """Every run of the execution, the root first, then in the order of their starts."""
@@ -127,7 +128,7 @@ class Trace(Record):
     not_replayable: str = ""
     """Why the execution cannot be replayed; empty when it can."""
 
-    log_id: str = ""
+    source_log_id: str = ""
     """The cluster's id of the log that it was assembled from."""
 
     source_topic: str = ""
@@ -140,4 +141,12 @@ class Trace(Record):
     """Offset of its first record there; -1 when unknown."""
 
     last_offset: int = -1
-    """Offset of the record that closed it; -1 when unknown."""
+    """Offset of its newest record that was taken into account; -1 when unknown."""
+
+    last_step: str = ""
+    """Stable name of the innermost step that was open at the last sign of life; empty when it ended
+    or none was told."""
+
+    last_seen_at: AwareDatetime | None = None
+    """Broker time of the last sign of life of any of its runs, microseconds since the epoch, UTC;
+    null when unknown."""

@@ -1,7 +1,7 @@
-"""Which executions are there, how do they stand, and what did they do? Told from events alone.
+"""Which executions are there, how do they stand, and what did they do? Told from events.
 
-What takes time to know (abandoned, unclaimed offers) is the stream processors' to say; here an
-execution that has not ended is open, however long ago it began.
+What takes time to know (abandoned, unclaimed offers) is taken from what the stream processors said
+last; where none run, an execution that has not ended is open, however long ago it began.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from clickhouse_connect.driver.client import Client
 
-STATUSES = ("open", "ended", "complete")
+STATUSES = ("open", "ended", "complete", "abandoned")
 OUTCOMES = ("ok", "failed", "cancelled")
 
 
@@ -87,7 +87,7 @@ class ListedTrace:
 
     status: str
     """`open`; `ended`: every run that is known of has ended; `complete`: ended, and every event and
-    body is stored."""
+    body is stored; `abandoned`: without a sign of life for longer than the limit."""
 
     outcome: str
     """`ok`, `failed` or `cancelled` as the root run ended; empty while it is open."""
@@ -140,4 +140,5 @@ def list_traces(
 
 def _listed(row: dict[str, Any]) -> ListedTrace:
     tags: Sequence[str] = row.pop("tags")
+    del row["told"]
     return ListedTrace(**row, tags=tuple(tags))

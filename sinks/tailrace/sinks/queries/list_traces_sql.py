@@ -143,15 +143,27 @@ _EXECUTIONS = """
         FROM runs
         GROUP BY trace_id, root_run_id
     )"""
+# What takes time to know is told by the stream processors; what came since makes it open again.
+_CLOSED = """
+    closed AS
+    (
+        SELECT trace_id, root_run_id, traces.status AS closed_as, closed_at
+        FROM traces
+        WHERE trace_id IN (SELECT trace_id FROM candidates)
+        ORDER BY trace_id, root_run_id, revision DESC
+        LIMIT 1 BY trace_id, root_run_id
+    )"""
 _LISTING = """
 SELECT trace_id, root_run_id, component, environment, deployment, session, tags, attempt, replay_of,
     retry_of, started_at, updated_at, duration_us,
-    multiIf(NOT ended, 'open', events_missing = 0 AND bodies_missing = 0, 'complete', 'ended')
-        AS status,
+    if(closed.closed_at >= updated_at, closed.closed_as, '') AS told,
+    multiIf(NOT ended AND told = 'abandoned', 'abandoned', NOT ended AND told != 'ended', 'open',
+        events_missing = 0 AND bodies_missing = 0, 'complete', 'ended') AS status,
     outcome, runs, steps, errors, input_tokens, output_tokens, cached_tokens, cost_usd, input,
     error_message, events_missing, ifNull(unstored.missing, 0) AS bodies_missing
 FROM executions
 LEFT JOIN unstored USING (trace_id, root_run_id)
+LEFT JOIN closed USING (trace_id, root_run_id)
 WHERE <whole filters>
 ORDER BY started_at DESC, trace_id, root_run_id
 LIMIT {limit:UInt32}
@@ -170,7 +182,7 @@ def listing_sql(given: frozenset[str]) -> str:
     candidates = _CANDIDATES.replace("<event filters>", _all_of(event_filters)).replace(
         "<limit>", "" if whole_filters else "LIMIT {limit:UInt32}"
     )
-    layers = [candidates, _ONCE, _RUNS, _UNSTORED, _EXECUTIONS]
+    layers = [candidates, _ONCE, _RUNS, _UNSTORED, _EXECUTIONS, _CLOSED]
     return f"WITH{','.join(layers)}{_LISTING.replace('<whole filters>', _all_of(whole_filters))}"
 
 

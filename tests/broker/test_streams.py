@@ -1,0 +1,213 @@
+"""Stream workers on a real broker: what they publish, and what no death and no bytes can change."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from support.executions import MadeRun, Record
+from support.journal import read_records
+from support.log_journal import create_topics, fleet, write
+from support.stream_outputs import folded, log_id, published
+from support.stream_workers import end_worker, running_workers, spawn_worker
+from support.waiting import wait_until
+from tailrace.schemas.catalog import latest
+from tailrace.schemas.topics import DEAD_LETTERS
+from tailrace.schemas.wire import encode
+from tailrace.streams.execution import Limits
+from tailrace.streams.options import Store, StreamOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.log_journal import Keyed
+
+DONE_S = 60.0
+SESSION_S = 6.0
+"""The shortest that a broker allows."""
+
+MOVED_S = 15.0
+"""Within so long a killed worker's partitions are read by another."""
+
+
+@pytest.fixture
+def options(kafka: str, topic_prefix: str, tmp_path: Path) -> StreamOptions:
+    create_topics(kafka, topic_prefix, partitions=2)
+    return StreamOptions(kafka, topic_prefix, data=tmp_path, session_s=SESSION_S)
+
+
+def kafka_of(options: StreamOptions) -> str:
+    assert options.kafka is not None
+    return options.kafka
+
+
+def wait_for(options: StreamOptions, count: int, *, within_s: float = DONE_S) -> None:
+    kafka, prefix = kafka_of(options), options.topic_prefix
+    wait_until(
+        lambda: len(published(kafka, prefix)) >= count,
+        f"{count} traces",
+        timeout_s=within_s,
+        poll_s=0.2,
+    )
+
+
+def assert_as_folded(options: StreamOptions) -> None:
+    kafka, prefix = kafka_of(options), options.topic_prefix
+    expected = folded(kafka, prefix, options.limits, log_id=log_id(kafka))
+    assert published(kafka, prefix) == expected
+
+
+def keyed(records: list[Record]) -> list[Keyed]:
+    """Return made records as they are written."""
+    return [
+        (
+            "runs",
+            record["trace_id"].encode(),
+            encode(latest("journal_event" if "seq" in record else "heartbeat"), record),
+        )
+        for record in records
+    ]
+
+
+def made(root: MadeRun, trace_id: str) -> list[Record]:
+    return [record for run in root.whole() for record in run.records(root, trace_id)]
+
+
+def test_what_is_published_is_what_the_fold_makes_and_poison_stops_nothing(
+    options: StreamOptions,
+) -> None:
+    child = MadeRun(f"{8:032x}")
+    tree = MadeRun(f"{7:032x}", children=[child], beats=2)
+    child.parent = tree
+    poison = [("runs", b"k", bytes([0, 1, 2])), ("runs", b"l", encode(latest("body"), {}))]
+    records = [*fleet(20), *poison, *keyed(made(tree, "7" * 32)), *fleet(20)]
+    write(kafka_of(options), options.topic_prefix, records)
+    with running_workers(options):
+        wait_for(options, 41)
+        wait_until(
+            lambda: len(read_records(kafka_of(options), options.topic_prefix, DEAD_LETTERS)) >= 2,
+            "the dead letters",
+        )
+    assert_as_folded(options)
+    letters = read_records(kafka_of(options), options.topic_prefix, DEAD_LETTERS)
+    assert sorted(letter["value"] for letter in letters) == sorted(p[2] for p in poison)
+    assert {letter["reader"] for letter in letters} == {options.group_id}
+
+
+def test_a_defect_in_the_fold_costs_one_record_and_never_its_neighbours(
+    options: StreamOptions,
+) -> None:
+    broken = MadeRun(f"{7:032x}")
+    records = [*fleet(5), *keyed(made(broken, "7" * 32)), *fleet(5)]
+    write(kafka_of(options), options.topic_prefix, records)
+    with running_workers(options, breaks_at=broken.run_id):
+        wait_for(options, 10)
+        wait_until(
+            lambda: len(read_records(kafka_of(options), options.topic_prefix, DEAD_LETTERS)) >= 2,
+            "both records of the run in dead letters",
+        )
+    letters = read_records(kafka_of(options), options.topic_prefix, DEAD_LETTERS)
+    assert all("could not be folded" in letter["reason"] for letter in letters)
+    assert len(published(kafka_of(options), options.topic_prefix)) == 10
+
+
+@pytest.mark.parametrize("store", ["memory", "rocksdb"])
+def test_after_a_kill_the_partitions_move_and_open_executions_end_once(
+    options: StreamOptions, store: Store
+) -> None:
+    options = replace(options, store=store)
+    whole = fleet(60)
+    begun = [record for at, record in enumerate(whole) if at % 5 == 0]
+    rest = [record for at, record in enumerate(whole) if at % 5]
+    write(kafka_of(options), options.topic_prefix, [*fleet(30), *begun])
+    with running_workers(options, 2) as workers:
+        wait_for(options, 30)
+        os.kill(workers[0].pid, signal.SIGKILL)
+        write(kafka_of(options), options.topic_prefix, rest)
+        wait_for(options, 90, within_s=max(MOVED_S, DONE_S))
+    assert_as_folded(options)
+    # State comes back: what was folded once is published no second time, whoever reads it again.
+    forget_offsets(options)
+    again = fleet(1)
+    write(kafka_of(options), options.topic_prefix, again)
+    with running_workers(options):
+        wait_for(options, 91)
+    assert_as_folded(options)
+
+
+def forget_offsets(options: StreamOptions) -> None:
+    """Have the group begin at the start of the log, its state kept: everything is redelivered."""
+
+    async def commit() -> None:
+        consumer: Any = AIOKafkaConsumer(
+            bootstrap_servers=kafka_of(options), group_id=options.group_id, enable_auto_commit=False
+        )
+        await consumer.start()
+        try:
+            partitions = [TopicPartition(f"{options.topic_prefix}runs", each) for each in (0, 1)]
+            consumer.assign(partitions)
+            await consumer.commit(dict.fromkeys(partitions, 0))
+        finally:
+            await consumer.stop()
+
+    asyncio.run(commit())
+
+
+def test_a_worker_that_slept_beyond_its_session_ends_before_it_writes(
+    options: StreamOptions,
+) -> None:
+    write(kafka_of(options), options.topic_prefix, fleet(10))
+    sleeper = spawn_worker(replace(options, data=options.data / "sleeper"))
+    try:
+        wait_for(options, 10)
+        sleeper.send_signal(signal.SIGSTOP)
+        write(kafka_of(options), options.topic_prefix, fleet(10))
+        with running_workers(options):
+            wait_for(options, 20)
+            sleeper.send_signal(signal.SIGCONT)
+            assert sleeper.wait(DONE_S) == 3
+    finally:
+        end_worker(sleeper)
+    assert_as_folded(options)
+
+
+def test_silence_abandons_but_not_the_silence_of_the_worker(options: StreamOptions) -> None:
+    options = replace(options, limits=Limits(abandon_ms=1_500))
+    alive, silent = MadeRun(f"{7:032x}", beats=4), MadeRun(f"{8:032x}")
+    began, *beats, ended = keyed(made(alive, "7" * 32))
+    write(kafka_of(options), options.topic_prefix, [began, keyed(made(silent, "8" * 32))[0]])
+    # Nobody reads for three times the limit; one run lives on, and the log says so.
+    for beat in [*beats, ended]:
+        pass_broker_time(0.9)
+        write(kafka_of(options), options.topic_prefix, [beat])
+    with running_workers(options):
+        wait_for(options, 2)
+    found = published(kafka_of(options), options.topic_prefix)
+    assert found["7" * 32, alive.run_id, 0].status == "ended"
+    assert found["8" * 32, silent.run_id, 0].status == "abandoned"
+    assert len(found) == 2
+    expected = folded(
+        kafka_of(options),
+        options.topic_prefix,
+        options.limits,
+        log_id=log_id(kafka_of(options)),
+        until_ms=2**45,
+    )
+    assert found == expected, "replayed from the start, the log abandons the same"
+
+
+def pass_broker_time(for_s: float) -> None:
+    """Wait until the broker's clock has gone on: how long nothing is written is what is tested."""
+    over = asyncio.Event()
+
+    async def wait() -> None:
+        asyncio.get_running_loop().call_later(for_s, over.set)
+        await over.wait()
+
+    asyncio.run(wait())
