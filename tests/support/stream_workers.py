@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from tailrace.streams.run_state import Place
 
 _STOP_S = 20.0
+NEVER = -1000
+"""Stands for the exit code of a worker that does not stop when it is told to."""
+
 _TOLD = 3
 
 
@@ -54,8 +57,8 @@ def running_workers(
     try:
         yield workers
     finally:
-        for worker in workers:
-            end_worker(worker)
+        codes = [end_worker(worker) for worker in workers]
+    assert set(codes) <= {0, -signal.SIGKILL}, f"workers ended with {codes}"
 
 
 def end_worker(worker: subprocess.Popen[bytes]) -> int:
@@ -66,7 +69,8 @@ def end_worker(worker: subprocess.Popen[bytes]) -> int:
         return worker.wait(_STOP_S)
     except subprocess.TimeoutExpired:
         worker.kill()
-        return worker.wait()
+        worker.wait()
+        return NEVER
 
 
 def main() -> None:
