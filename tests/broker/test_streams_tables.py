@@ -69,8 +69,10 @@ def comparable(rows: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, An
 
 
 def agree(client: Client) -> bool:
-    """Say whether as many executions were closed as have ended by their events."""
-    return len(closed_executions(client)) == len(ended_by_events(client)) > 0
+    """Say whether as many executions were closed as have ended by their events, health told."""
+    closed = len(closed_executions(client))
+    told = sum(row.closed for row in health_by_deployment(client, MINUTES)[1])
+    return closed == told == len(ended_by_events(client)) > 0
 
 
 def test_agents_and_recordings_end_alike_by_the_streams_and_by_their_events_alone(
