@@ -146,11 +146,23 @@ class _Stream:
         app.on_partitions_revoked.connect(hand_over, weak=False)
 
     async def _still_member(self) -> bool:
-        """Commit what is committed, which the group refuses to whoever is no member any more."""
+        """Commit what is committed, which the group refuses to whoever is no member any more.
+
+        aiokafka commits with the membership that it has at that moment, and a group that is empty
+        takes a commit of nobody's: so it has to be the one that the partitions were assigned in.
+        """
         consumer = self._app.consumer
         owned = [tp for tp in consumer.assignment() if tp.topic == self._runs][:1]
         committed = {tp: consumer._committed_offset.get(tp) or 0 for tp in owned}  # noqa: SLF001 - Faust has no other way
-        return bool(committed) and bool(await consumer._commit(committed))  # noqa: SLF001 - as above
+        held = self._app.consumer_generation_id
+        if not committed or self._generation() != held:
+            return False
+        return bool(await consumer._commit(committed)) and self._generation() == held  # noqa: SLF001 - as above
+
+    def _generation(self) -> int:
+        """Return the group's generation that aiokafka is a member of, -1 if of none."""
+        driver = self._app.consumer._thread._consumer  # noqa: SLF001 - as above
+        return int(vars(driver)["_coordinator"].generation)
 
     async def _look(self) -> None:
         """Say that the process runs, more often than anything could take it for dead."""
