@@ -14,6 +14,9 @@ from tailrace.console.report.printable import json_text
 from tailrace.sinks.clickhouse import connect
 from tailrace.sinks.queries.health_by_deployment import health_by_deployment
 
+_PIPE = 240
+"""Cells in a line where nobody looks: nothing is cut."""
+
 
 def command(
     *,
@@ -44,13 +47,15 @@ def command(
             screen.plain(json_text(health_record(row)))
         return
     console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _PIPE
 
     def look() -> Group:
         now, rows = health_by_deployment(client, minutes, **told)
         head = Text(f"{now:%H:%M:%S}Z  last {minutes} minutes", style="dim")
         if not rows:
             return Group(head, Text("nothing closed lately; is `tailrace stream` running?"))
-        return Group(head, health_table(rows, now, minutes))
+        return Group(head, health_table(rows, now, minutes, console.width))
 
     if once or not console.is_terminal:
         console.print(look())

@@ -22,48 +22,61 @@ _WARNS, _ALARMS = 0.01, 0.05
 """Shares of bad executions from which the figure is coloured."""
 
 _DIGITS = 12
+_FIGURES = ("started", "ok", "bad", "gone", "cancelled", "p50", "p95", "p99", "tokens", "cost")
+
+WIDE = 120
+"""Cells in which every figure has room."""
+
+LONGEST_TREND = 30
+"""So many of the newest minutes get a bar."""
 
 
-def health_table(rows: Sequence[DeploymentHealth], now: datetime, minutes: int) -> Table:
-    """Return the table; the busiest deployment stands first."""
+def health_table(
+    rows: Sequence[DeploymentHealth], now: datetime, minutes: int, width: int = WIDE
+) -> Table:
+    """Return the table; the busiest deployment stands first.
+
+    Args:
+        rows: the deployments.
+        now: which minute is the newest.
+        minutes: how many there are.
+        width: cells in a line; below `WIDE` the lesser figures are left out.
+    """
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("component")
-    table.add_column("env")
-    table.add_column("deployment", style="dim")
-    for name in (
-        "started",
-        "ok",
-        "bad",
-        "gone",
-        "cancelled",
-        "p50",
-        "p95",
-        "p99",
-        "tokens",
-        "cost",
-    ):
-        table.add_column(name, justify="right")
-    table.add_column(f"{minutes} min", style="cyan")
+    table.add_column("component", no_wrap=True)
+    table.add_column("env", no_wrap=True)
+    table.add_column("deployment", style="dim", no_wrap=True)
+    bars = min(minutes, LONGEST_TREND)
+    lesser = ("cancelled", "p99", "tokens", "cost", f"{bars} min") if width < WIDE else ()
+    names = [name for name in (*_FIGURES, f"{bars} min") if name not in lesser]
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        tokens = (row.input_tokens or 0) + (row.output_tokens or 0)
-        told = row.input_tokens is not None or row.output_tokens is not None
+        figures = {**_figures(row), f"{bars} min": Text(trend(row, now, bars), style="cyan")}
         table.add_row(
             Text(one_line(row.component), style="bold"),
             one_line(row.environment),
             one_line(row.deployment)[:_DIGITS] + (" ≠" if row.code_mismatches else ""),
-            count(row.started),
-            count(row.completed),
-            _bad(row),
-            Text(count(row.abandoned), style="magenta" if row.abandoned else "dim"),
-            count(row.cancelled),
-            duration(row.quantile_us(0.5)),
-            duration(row.quantile_us(0.95)),
-            duration(row.quantile_us(0.99)),
-            count(tokens) if told else UNKNOWN,
-            cost(row.cost_usd),
-            trend(row, now, minutes),
+            *(figures[name] for name in names),
         )
     return table
+
+
+def _figures(row: DeploymentHealth) -> dict[str, str | Text]:
+    tokens = (row.input_tokens or 0) + (row.output_tokens or 0)
+    told = row.input_tokens is not None or row.output_tokens is not None
+    return {
+        "started": count(row.started),
+        "ok": count(row.completed),
+        "bad": _bad(row),
+        "gone": Text(count(row.abandoned), style="magenta" if row.abandoned else "dim"),
+        "cancelled": count(row.cancelled),
+        "p50": duration(row.quantile_us(0.5)),
+        "p95": duration(row.quantile_us(0.95)),
+        "p99": duration(row.quantile_us(0.99)),
+        "tokens": count(tokens) if told else UNKNOWN,
+        "cost": cost(row.cost_usd),
+    }
 
 
 def trend(row: DeploymentHealth, now: datetime, minutes: int) -> str:
