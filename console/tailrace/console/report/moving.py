@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from tailrace.console.moving.moving import Moved
     from tailrace.console.moving.plan import Plan
 
-FILLERS_A_SECOND = 200_000
-"""About as many fillers are written in a second, for an estimate."""
-
-_WORTH_SAYING_S = 60
-
 
 def plan_lines(plan: Plan, commits: Commits) -> Iterator[str]:
     """Yield what a move would do: a line a topic, then what it costs and what it needs."""
@@ -36,11 +31,9 @@ def plan_lines(plan: Plan, commits: Commits) -> Iterator[str]:
     total = sum(offsets for _, offsets in by_topic.values())
     yield f"to copy: {plural(total, 'offset')} of {plural(len(by_topic), 'topic')}"
     if below := plan.below_beginnings:
-        seconds = below // FILLERS_A_SECOND
-        takes = f", about {seconds // 60 + 1} minutes" if seconds > _WORTH_SAYING_S else ""
         yield (
             f"of these below a beginning: {below:,}; offsets are counted from 0, so as many "
-            f"fillers are written and deleted again{takes}"
+            "fillers are written and deleted again"
         )
     groups = ", ".join(f"{group} ({len(entries)})" for group, entries in commits.items())
     yield f"commits to move: {groups or 'none'}"
