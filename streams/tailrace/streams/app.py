@@ -161,9 +161,8 @@ class _Stream:
 
     def _generation(self) -> int:
         """Return the group's generation that aiokafka is a member of, -1 if of none."""
-        driver = self._app.consumer._thread._consumer  # noqa: SLF001 - as above
-        coordinator: Any = vars(driver)["_coordinator"]
-        return int(coordinator.generation)
+        driver: Any = self._app.consumer._thread._consumer  # noqa: SLF001 - as above
+        return int(driver._coordinator.generation)  # noqa: SLF001 - as above
 
     async def _look(self) -> None:
         """Say that the process runs, more often than anything could take it for dead."""
