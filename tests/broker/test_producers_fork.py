@@ -157,13 +157,18 @@ _IN_EVERY_CHILD: dict[str, Callable[[], object]] = {}
 os.register_at_fork(after_in_child=lambda: [each() for each in _IN_EVERY_CHILD.values()])
 
 
-def test_a_thread_that_a_library_starts_in_every_child_claims_nothing(
+def test_a_thread_that_a_library_starts_in_every_child_takes_no_offer_and_no_number(
     kafka: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def begin_a_thread() -> None:
+        thread = threading.Thread(target=work, args=(7,))
+        thread.start()
+        thread.join()
+
     @component
     def parent() -> None:
         forked(os.getpid)
-        forked(job, 7)
+        forked(begin_a_thread)
 
     idle = threading.Event()
 
@@ -175,9 +180,10 @@ def test_a_thread_that_a_library_starts_in_every_child_claims_nothing(
         parent()
     events = read_events(kafka, topic_prefix)
     assert_whole(events)
-    root, child = sorted(runs_of(events).values(), key=lambda run: run[0]["component"] == "job")
+    root, child = sorted(runs_of(events).values(), key=lambda run: bool(run[0]["offer"]))
     assert root[-1]["offers"] == [child[0]["offer"]], "and the other child's is withdrawn"
     assert child[-1]["kind"] == "run_completed"
+    assert [each["step_key"] for each in child[1:-1]] == ["@0/work#0"], "no number is taken"
 
 
 def told(number: int) -> tuple[int, int, str]:

@@ -10,6 +10,7 @@ called there, or, for steps, a run of the same component that ends with the chil
 from __future__ import annotations
 
 import concurrent.futures
+import inspect
 import os
 import threading
 from functools import cached_property
@@ -27,10 +28,15 @@ from tailrace.producers.tree.place import PLACE, Place
 from tailrace.schemas.catalog import Schema
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from tailrace.producers.tree.offers import Offer
 
 _MADE: dict[int, tuple[Offer, ForkWatch | None]] = {}
 """The offer of a thread that is forking, by its id, which is the same in the child."""
+
+_call: tuple[FrameType, int] | None = None
+"""In a forked child: the call of fork that it came from, until that was seen to have returned."""
 
 
 class Forked:
@@ -58,8 +64,8 @@ class Forked:
 class PlaceInChild(Place):
     """What a child has begun beside a run of its parent's that does not go on there yet.
 
-    Libraries start threads in every forked child, most of which never record anything: so only the
-    branch is opened here, and the offer is claimed by the first thing that is recorded in it.
+    Most of it never records anything: so only the branch is opened here, and the offer is claimed
+    by the first thing that is recorded in it.
     """
 
     __slots__ = ()
@@ -68,8 +74,12 @@ class PlaceInChild(Place):
 def beside_in_child(place: Place) -> Place | None:
     """Open a branch for what is begun, in this child, at a place of a parent's run.
 
-    None where nothing can be recorded any more. Never blocks on Kafka, claims nothing.
+    None where nothing can be recorded any more, and for what libraries start in every forked child:
+    it would take numbers that the run's own branches have elsewhere. Never blocks on Kafka, claims
+    nothing.
     """
+    if _still_in_fork():
+        return None
     recording = place.recording
     while recording.forked is not None:
         forked = recording.forked
@@ -81,6 +91,22 @@ def beside_in_child(place: Place) -> Place | None:
         recording = forked.goes_on
         place = recording.place
     return opened(place)
+
+
+def _still_in_fork() -> bool:
+    """Say whether this is called by a handler that another library has for forked children."""
+    global _call  # noqa: PLW0603 - a process has one call of fork that it came from
+    if _call is None:
+        return False
+    forking, instruction = _call
+    frame = inspect.currentframe()
+    while frame is not None and frame is not forking:
+        frame = frame.f_back
+    if frame is not None and frame.f_lasti == instruction:
+        return True
+    if frame is not None or threading.current_thread() is threading.main_thread():
+        _call = None  # fork has returned: who called it has gone on, or is gone
+    return False
 
 
 def continuation(recording: Recording) -> Recording | None:
@@ -175,6 +201,10 @@ def _free_lazy_values() -> None:
 
 
 def _after_in_child() -> None:
+    global _call  # noqa: PLW0603 - as above
+    here = inspect.currentframe()
+    if here is not None and here.f_back is not None:
+        _call = (here.f_back, here.f_back.f_lasti)
     _free_lazy_values()
     offer, watch = _MADE.pop(threading.get_ident(), (None, None))
     _MADE.clear()
