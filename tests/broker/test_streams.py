@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError
 
 from support.executions import MadeRun, Record
 from support.journal import read_records
@@ -144,7 +145,7 @@ def test_after_a_kill_the_partitions_move_and_open_executions_end_once(
 def forget_offsets(options: StreamOptions) -> None:
     """Have the group begin at the start of the log, its state kept: everything is redelivered."""
 
-    async def commit() -> None:
+    async def commit() -> bool:
         consumer: Any = AIOKafkaConsumer(
             bootstrap_servers=kafka_of(options), group_id=options.group_id, enable_auto_commit=False
         )
@@ -153,10 +154,13 @@ def forget_offsets(options: StreamOptions) -> None:
             partitions = [TopicPartition(f"{options.topic_prefix}runs", each) for each in (0, 1)]
             consumer.assign(partitions)
             await consumer.commit(dict.fromkeys(partitions, 0))
+        except CommitFailedError:
+            return False  # who was killed is a member until its session is over
         finally:
             await consumer.stop()
+        return True
 
-    asyncio.run(commit())
+    wait_until(lambda: asyncio.run(commit()), "the group has no members", poll_s=0.2)
 
 
 def test_a_worker_that_slept_beyond_its_session_ends_before_it_writes(
