@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from tailrace.sinks.archive.cutting import LogRecord
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -19,28 +21,8 @@ FILLER_HEADER = "tailrace.filler"
 _FILLER_HEADERS = ((FILLER_HEADER, b""),)
 
 
-class WholeRecord(Protocol):
+class WholeRecord(LogRecord, Protocol):
     """All of a record that is moved; aiokafka's `ConsumerRecord` is one."""
-
-    @property
-    def offset(self) -> int:
-        """Its place in its partition."""
-        ...
-
-    @property
-    def timestamp(self) -> int:
-        """Milliseconds since the epoch, UTC."""
-        ...
-
-    @property
-    def key(self) -> bytes | None:
-        """The key, None if it has none."""
-        ...
-
-    @property
-    def value(self) -> bytes | None:
-        """The value, None for a tombstone."""
-        ...
 
     @property
     def headers(self) -> Sequence[tuple[str, bytes | None]]:
