@@ -27,7 +27,8 @@ _STOP_S = 20.0
 NEVER = -1000
 """Stands for the exit code of a worker that does not stop when it is told to."""
 
-_TOLD = 3
+TOLD = 3
+"""Exit code of a worker that ended with a sentence."""
 
 
 def spawn_worker(options: StreamOptions, breaks_at: str = "") -> subprocess.Popen[bytes]:
@@ -85,7 +86,7 @@ def main() -> None:
         asyncio.run(serve(StreamOptions(**told)))
     except TailraceError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - its own output
-        sys.exit(_TOLD)
+        sys.exit(TOLD)
 
 
 def break_at(run_id: str) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from tailrace.streams.broker_clock import RENEWED_MS, BrokerClock
 from tailrace.streams.guard import Guard, LostPartitionsError
 from tailrace.streams.liveness import Liveness
+from tailrace.streams.outbox import Outbox
+from tailrace.streams.publisher import Outgoing
 from tailrace.streams.staging import StagedRows
 
 if TYPE_CHECKING:
@@ -57,6 +59,34 @@ def test_a_worker_that_ran_asks_nobody_and_one_that_slept_asks_once() -> None:
     assert asked == 1
     assert trouble is not None
     assert "gave its partitions to others" in trouble
+
+
+async def drains_after_loss(sent: list[object]) -> None:
+    class Sends:
+        async def publish(self, records: list[object]) -> int:
+            sent.extend(records)
+            return 0
+
+    async def no_member() -> bool:
+        return False
+
+    clock = Clock()
+    guard = Guard(9.0, Liveness(clock=clock), no_member, clock)
+    outbox = Outbox(cast("Any", Sends()), cast("Any", None), guard, lambda _: None)
+    running = asyncio.create_task(outbox.run())
+    clock.now += 10
+    outbox.put([Outgoing("traces", b"k", b"v")], 3, StagedRows(Stored({}), 3))
+    async with asyncio.timeout(10):
+        await outbox.drain()
+        await running
+    with pytest.raises(LostPartitionsError):
+        await guard.failure
+
+
+def test_who_lost_its_partitions_publishes_nothing_and_is_waited_for_by_nobody() -> None:
+    sent: list[object] = []
+    asyncio.run(drains_after_loss(sent))
+    assert sent == []
 
 
 def test_the_brokers_time_is_that_of_the_least_delayed_record_and_goes_on() -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import faust
 from faust.types import TP
+from mode.threads import WorkerThread
 
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
@@ -69,6 +70,14 @@ async def run_stream(
         await _Stream(options, counted, kafka, cluster, follower.book).run(stop)
 
 
+class _DaemonThread(WorkerThread):
+    """The consumer's thread: one that hangs shall not keep a process that ends from ending."""
+
+    def __init__(self, service: Any, **kwargs: Any) -> None:
+        super().__init__(service, **kwargs)
+        self.daemon = True
+
+
 class _Stream:
     """The parts of one worker, put together."""
 
@@ -117,6 +126,7 @@ class _Stream:
                 for each in (self._outbox.run(), self._look(), self._tick())
             ]
             stack.push_async_callback(_cancel, tasks)
+            self._app.consumer._thread.Worker = _DaemonThread  # noqa: SLF001 - Faust has no other way
             await self._app.start()
             stack.push_async_callback(self._stop_app)
             stopping = asyncio.create_task(stop.wait())

@@ -113,8 +113,12 @@ class Outbox:
             await self._room.wait()
 
     async def drain(self) -> None:
-        """Return once all that was put is on the log."""
-        await self._rest.wait()
+        """Return once all that was put is on the log, or never will be: the worker failed."""
+        rest = asyncio.ensure_future(self._rest.wait())
+        try:
+            await asyncio.wait({rest, self._guard.failure}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            rest.cancel()
 
     async def run(self) -> None:
         """Publish batch after batch, until cancelled or failed."""
