@@ -25,6 +25,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from tailrace.console.local.kafka import Kafka
 from tailrace.producers import Tailrace, component, step
 from tailrace.schemas import wire
+from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.topics import RUNS, STEPS
 
 STEPS_A_RUN = 50
@@ -135,7 +136,7 @@ def events_on_log(kafka: str) -> Counter[tuple[str, int]]:
                         if "seq" in event:  # a sign of life has none
                             found[event["run_id"], event["seq"]] += 1
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
         return found
 
     return asyncio.run(read())

@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.log_journal import create_topics, fleet, run_records, write_async
 from support.stack import address_of, running_kafka
 from tailrace.schemas.catalog import shipped
+from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.wire import decode
 from tailrace.streams.app import StreamOptions, StreamStats, run_stream
 from tailrace.streams.assemble import Assembly
@@ -163,7 +164,7 @@ async def trace_delays_ms(kafka: str, prefix: str) -> list[float]:
                     closed = read_trace(record.value)["closed_at"]
                     found.append(record.timestamp - closed.timestamp() * 1_000)
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
     return found
 
 

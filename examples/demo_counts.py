@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 
 from tailrace.schemas import wire
+from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.topics import BODIES, RUNS, STEPS
 from tailrace.sinks.clickhouse import ask, connect
@@ -111,7 +112,7 @@ async def _count_log(counts: Counts) -> None:
                         counts.answered += record["component"] == AGENT
                         counts.named += record["last_seq"] + 1
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
     counts.identities, counts.bodies = len(identities), len(bodies)
 
 

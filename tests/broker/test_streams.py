@@ -20,6 +20,7 @@ from support.stream_outputs import folded, log_id, published
 from support.stream_workers import TOLD, end_worker, running_workers, spawn_worker
 from support.waiting import wait_until
 from tailrace.schemas.catalog import latest
+from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.topics import DEAD_LETTERS
 from tailrace.schemas.wire import encode
 from tailrace.streams.execution import Limits
@@ -158,7 +159,7 @@ def forget_offsets(options: StreamOptions) -> None:
         except CommitFailedError:
             return False  # who was killed is a member until its session is over
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
         return True
 
     wait_until(lambda: asyncio.run(commit()), "the group has no members", poll_s=0.2)
@@ -176,7 +177,7 @@ def test_a_worker_that_slept_beyond_its_session_ends_or_joins_anew_and_writes_no
         with running_workers(options):
             wait_for(options, 20)
             sleeper.send_signal(signal.SIGCONT)
-            # Which it is depends on what it does first: write what it had read, or send a heartbeat.
+            # Which it is depends on what it does first: write what it read, or send a heartbeat.
             wait_until(
                 lambda: sleeper.poll() is not None or members(options) == 2,
                 "the sleeper ended, or is a member again",

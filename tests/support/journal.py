@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from tailrace.schemas import wire
+from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.topics import BODIES, RUNS, STEPS
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def read_topic(bootstrap: str, name: str) -> list[Any]:
                 for records in (await consumer.getmany(timeout_ms=500)).values():
                     found.extend(records)
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
         return found
 
     return asyncio.run(asyncio.wait_for(read(), _TIMEOUT_S))

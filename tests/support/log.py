@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from tailrace.schemas.consumers import stop_consumer
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -39,6 +41,6 @@ def read_all(bootstrap: str, topic: str, *, count: int) -> list[bytes]:
         try:
             return [cast("bytes", (await consumer.getone()).value) for _ in range(count)]
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
 
     return asyncio.run(asyncio.wait_for(read(), _TIMEOUT_S))

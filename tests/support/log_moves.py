@@ -14,6 +14,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tailrace.console.moving import appending
 from tailrace.console.moving.moving import Moved, move_log
+from tailrace.schemas.consumers import stop_consumer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -58,7 +59,7 @@ async def rows(bootstrap: str, partition: TopicPartition) -> list[Row]:
             ]
         return found
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
 
 
 async def bounds(bootstrap: str, partition: TopicPartition) -> tuple[int, int]:
@@ -70,7 +71,7 @@ async def bounds(bootstrap: str, partition: TopicPartition) -> tuple[int, int]:
         ends = await consumer.end_offsets([partition])
         return begins[partition], ends[partition]
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
 
 
 async def send_in_transactions(
@@ -113,7 +114,7 @@ async def commit(
         consumer.assign(list(commits))
         await consumer.commit(dict(commits))
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
 
 
 async def commits(bootstrap: str, group: str) -> dict[TopicPartition, OffsetAndMetadata]:

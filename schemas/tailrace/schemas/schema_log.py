@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.schema_book import SchemaBook, SchemaRejectedError
@@ -129,10 +130,10 @@ class SchemaFollower:
                 await self._consumer.start()
                 await self._read_to_end()
         except (KafkaError, TimeoutError) as error:
-            await self._consumer.stop()
+            await stop_consumer(self._consumer)
             raise SchemaLogError(_unreachable(self.topic, error)) from error
         except BaseException:
-            await self._consumer.stop()
+            await stop_consumer(self._consumer)
             raise
         self._tail = asyncio.create_task(self._follow(), name=f"follow {self.topic}")
 
@@ -142,7 +143,7 @@ class SchemaFollower:
             self._tail.cancel()
             await asyncio.gather(self._tail, return_exceptions=True)
             self._tail = None
-            await self._consumer.stop()
+            await stop_consumer(self._consumer)
 
     async def __aenter__(self) -> Self:
         await self.start()

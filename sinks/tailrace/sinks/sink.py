@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.lineage import Lineage
@@ -247,8 +248,8 @@ class _Progress:
         stack.enter_context(_kafka_sentences(kafka))
         admin = await _open_admin(kafka, stack)
         consumer = cast("Any", AIOKafkaConsumer)(**kafka, isolation_level="read_committed")
+        stack.push_async_callback(stop_consumer, consumer)
         await consumer.start()
-        stack.push_async_callback(consumer.stop)
         progress = cls(options, admin, consumer)
         await _require_topics(admin, progress._names)
         return progress

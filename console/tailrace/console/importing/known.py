@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from tailrace.console.importing.errors import ImportFailedError
 from tailrace.schemas import wire
+from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.topics import CONTROL, RUNS
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ async def _records(
             "`tailrace up` starts the local one"
         ) from error
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
 
 
 async def _values(consumer: Any, first: Mapping[int, int]) -> AsyncIterator[bytes]:

@@ -15,6 +15,7 @@ from tailrace.console.local.errors import StackError
 from tailrace.console.local.kafka import Kafka, Runtime, find_runtime
 from tailrace.console.local.locks import FolderLock
 from tailrace.console.local.processes import wait_gone
+from tailrace.schemas.consumers import stop_consumer
 
 _START_TIMEOUT_S = 120.0
 _WRITE_TIMEOUT_S = 120.0
@@ -103,5 +104,5 @@ async def _use(bootstrap: str) -> None:
         await asyncio.wait_for(consumer.getone(), 30)
         await consumer.commit()
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
         await producer.stop()

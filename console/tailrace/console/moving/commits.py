@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, OffsetAndMetadata
 from aiokafka.errors import KafkaError
 
 from tailrace.console.moving.errors import MoveFailedError, MoveRefusedError
+from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.names import GROUPS, MIGRATE_LOG
 
 if TYPE_CHECKING:
@@ -94,4 +95,4 @@ async def commit(side: Side, group: str, commits: Mapping[TopicPartition, Any]) 
             "uses that group there, and run this again"
         ) from error
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)

@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 
 from tailrace.console.moving.errors import MoveFailedError
+from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.topic_admin import existing_topics
 from tailrace.sinks.gaps.log import Log
 
@@ -80,7 +81,7 @@ class Side:
             await consumer.start()
             yield Log(self.admin, consumer)
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
 
     async def topics(self, prefix: str) -> dict[str, TopicState]:
         """Return the topics whose names begin with the prefix, by name."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from tailrace.schemas.consumers import stop_consumer
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -33,5 +35,5 @@ async def read_to_end(options: Mapping[str, Any], topic: str) -> list[tuple[int,
                     (record.offset, record.value) for record in records if record.value is not None
                 )
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
     return found

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 from aiokafka.errors import KafkaError
 
+from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.errors import TailraceError
 from tailrace.sinks.archive.lane import Lane, PartitionLostError
 from tailrace.sinks.archive.membership import Membership
@@ -100,7 +101,7 @@ class ArchiveConsumer:
             self._ending = True
             await self.give_up_partitions()
             try:
-                await self._consumer.stop()
+                await stop_consumer(self._consumer)
             except KafkaError as error:  # the reason to stop is the one that is told
                 _log.warning("the group was left without a word: %r", error)
 

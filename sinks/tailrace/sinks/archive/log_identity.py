@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.errors import TailraceError
 from tailrace.sinks.clickhouse import ask
 from tailrace.sinks.leaders import learn_leaders
@@ -109,8 +110,8 @@ async def check_partitions(
         AnotherLogError: if a log is shorter than it was, or its record is not the stored one.
     """
     consumer = cast("Any", AIOKafkaConsumer)(**kafka, group_id=None, enable_auto_commit=False)
-    await consumer.start()
     try:
+        await consumer.start()
         partitions = list(committed)
         learn_leaders(consumer, partitions)
         begins = cast("dict[TopicPartition, int]", await consumer.beginning_offsets(partitions))
@@ -120,7 +121,7 @@ async def check_partitions(
         present = [tp for tp, (last, _) in stored.items() if last >= begins[tp]]
         await _check_records(consumer, present, stored)
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
     return begins
 
 

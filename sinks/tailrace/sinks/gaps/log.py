@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.lineage import Lineage
@@ -178,7 +179,7 @@ async def open_log(bootstrap: str | None, prefix: str) -> AsyncGenerator[Log]:
                 # A poll of the partition before, at its end, holds up the next one's first fetch.
                 fetch_max_wait_ms=_WAIT_MS,
             )
-            stack.push_async_callback(consumer.stop)
+            stack.push_async_callback(stop_consumer, consumer)
             await consumer.start()
             described = cast("dict[str, Any]", await admin.describe_cluster())
             log = Log(admin, consumer)
