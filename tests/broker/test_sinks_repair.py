@@ -68,7 +68,7 @@ def options(kafka: str, server: ClickHouse, topic_prefix: str) -> SinkOptions:
     migrated(found)
     runs = fleet(RUNS)
     heartbeat = encode(latest("heartbeat"), {"trace_id": "ab" * 16})
-    rowless = [("runs", b"ab" * 16, heartbeat), ("runs", b"ab" * 16, b"\x00nothing")]
+    rowless = [("runs", b"ab" * 16, heartbeat), ("runs", b"ab" * 16, b"\x01nothing")]
     write(kafka, topic_prefix, [*runs, *rowless, *runs[:50]])
     asyncio.run(archive(found))
     asyncio.run(archive(found))  # the dead letter
