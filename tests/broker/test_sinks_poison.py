@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from support.journal import read_records
 from support.log_journal import create_topics, event, fleet, run_records, write
 from support.log_sinks import archive, rows_and_identities
+from tailrace.schemas.topics import DEAD_LETTERS
 from tailrace.schemas.wire import HEADER_BYTES, decode
 from tailrace.sinks.archive.blocks import zigzag
+from tailrace.sinks.archive.storing import TooManyRejectedError
 from tailrace.sinks.clickhouse import ask, connect
+from tailrace.sinks.log_record import read_logged_record
+from tailrace.sinks.queries.dead_letters import list_dead_letters
 from tailrace.sinks.queries.list_traces import list_traces
 from tailrace.sinks.sink import SinkOptions
 
@@ -130,3 +138,53 @@ def test_a_time_that_no_reader_can_hold_is_a_dead_letter(
     assert stats.dead_letters == 1
     client = connect(options.clickhouse, options.database)
     assert len(list_traces(client)) == 3
+
+
+def limited(options: SinkOptions, topic: str, max_bytes: int) -> None:
+    """Have a topic take records up to a size only."""
+
+    async def alter() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=options.kafka or "")
+        await admin.start()
+        try:
+            limit = {"max.message.bytes": str(max_bytes)}
+            name = f"{options.prefix}{topic}"
+            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, limit)])
+        finally:
+            await admin.close()
+
+    asyncio.run(alter())
+
+
+def test_a_bad_record_too_large_to_be_copied_is_told_by_where_it_lies(options: SinkOptions) -> None:
+    limited(options, "dead_letters", 2_000)
+    put(options, [*fleet(3), ("runs", KEY, b"no frame" + bytes(5_000)), *fleet(3)])
+
+    asyncio.run(archive(options))
+    asyncio.run(archive(options))  # the letter itself
+
+    client = connect(options.clickhouse, options.database)
+    [letter] = list_dead_letters(client)
+    client.close()
+    assert letter.size_bytes is None
+    assert "too large to be copied whole" in letter.reason
+    assert letter.source_topic == f"{options.prefix}runs"
+    assert rows_and_identities(options, "events", "run_id", "seq") == (30, 30)
+    place = (letter.source_topic, letter.source_partition, letter.source_offset)
+    found = asyncio.run(read_logged_record(*place, kafka=options.kafka, prefix=options.prefix))
+    assert (found.key, found.value) == (KEY, b"no frame" + bytes(5_000))
+
+
+def test_where_most_records_are_bad_the_sink_stops_and_goes_on_when_told(
+    options: SinkOptions,
+) -> None:
+    bad: list[Keyed] = [("runs", KEY, b"no frame")] * 150
+    put(options, [*bad, *fleet(30, end=None, steps=0)])
+
+    with pytest.raises(TooManyRejectedError, match=r"150 of 180 records of .*raise max_rejected"):
+        asyncio.run(archive(options))
+    assert read_records(options.kafka or "", options.prefix or "", DEAD_LETTERS) == []
+
+    stats = asyncio.run(archive(replace(options, max_rejected_share=0.9)))
+    assert stats.dead_letters == 150
+    assert rows_and_identities(options, "events", "run_id", "seq") == (30, 30)

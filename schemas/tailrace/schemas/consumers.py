@@ -1,32 +1,38 @@
-"""The end of a reader of the log, which aiokafka's own leaves half done."""
+"""The end of a reader of the log, which aiokafka's own may never reach."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
+_AGAIN_S = 0.5
+
 
 async def stop_consumer(consumer: Any) -> None:
     """Stop an aiokafka consumer, whatever it waits for.
 
-    aiokafka 0.14 cancels its fetches and awaits them; one that pauses before its next try, as after
-    a broker's death, lets the cancellation out of `AIOKafkaConsumer.stop`, which then leaves the
-    connections open and looks to the caller as if it were cancelled itself.
+    `AIOKafkaConsumer.stop` of aiokafka 0.14 cancels the task that fetches and awaits it, then its
+    requests. Two things go wrong there. The task may take the cancellation for that of a request
+    which it gives up at that moment, and go on for ever: it is cancelled again. And a request that
+    pauses before its next try, as after a broker's death, lets its cancellation out: `stop` then
+    leaves connections open, and looks to its caller as if that were cancelled.
 
     Raises:
         KafkaError: if the group could not be left.
     """
+    fetcher: Any = consumer._fetcher  # noqa: SLF001 - nothing public ends what it runs
     stopping = asyncio.ensure_future(consumer.stop())
     try:
-        await asyncio.wait({stopping})
+        while not (await asyncio.wait({stopping}, timeout=_AGAIN_S))[0]:
+            if fetcher is not None:
+                fetcher._fetch_task.cancel()  # noqa: SLF001 - as above
     except asyncio.CancelledError:
         stopping.cancel()
         raise
     if not stopping.cancelled():
         stopping.result()
         return
-    fetches = consumer._fetcher._pending_tasks  # noqa: SLF001 - what is left to do
-    for fetch in fetches:
-        fetch.cancel()
-    await asyncio.gather(*fetches, return_exceptions=True)
+    for request in fetcher._pending_tasks:  # noqa: SLF001 - as above
+        request.cancel()
+    await asyncio.gather(*fetcher._pending_tasks, return_exceptions=True)  # noqa: SLF001 - as above
     await consumer._client.close()  # noqa: SLF001 - as above

@@ -43,6 +43,7 @@ COMMANDS = (
     Registered("topics ls", "topics_ls", "List the topics."),
     Registered("schemas serve", "schemas_serve", "Serve the schemas as a read-only registry."),
     Registered("gaps", "gaps", "Compare what must be stored with what is."),
+    Registered("record", "record", "Show one record as the log has it."),
     Registered("rebuild", "rebuild", "Build tables again from the log."),
     Registered("forget", "forget", "Erase traces."),
     Registered("import", "import_", "Import recorded chat trajectories."),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import re
 import sys
 import time
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tailrace.console.cli.coordinates import parse_place
 from tailrace.console.cli.traces import moment
 from tailrace.sinks.queries.dead_letters import find_dead_letter
 
@@ -25,7 +25,6 @@ SEEN_WITHIN_S = 10.0
 """How long a decision is waited for to be stored, before the command says that it is not yet."""
 
 _POLL_S = 0.2
-_ID = re.compile(r"([A-Za-z0-9._-]{1,249}):(\d{1,9}):(\d{1,18})")
 
 
 def _moment_before_now(text: str) -> datetime:
@@ -58,12 +57,7 @@ def find(client: Client, text: str, log: str | None) -> ListedDeadLetter:
         typer.BadParameter: if it is no id.
         NoSuchLetterError: if there is no such letter.
     """
-    match = _ID.fullmatch(text)
-    if match is None:
-        raise typer.BadParameter(
-            f"{text!r} is no dead letter's id: say topic:partition:offset, as `ls` shows it"
-        )
-    return find_dead_letter(client, match[1], int(match[2]), int(match[3]), log or "")
+    return find_dead_letter(client, *parse_place(text, "`tailrace dead-letters ls`"), log or "")
 
 
 def actor() -> str:

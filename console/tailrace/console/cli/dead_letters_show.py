@@ -6,17 +6,13 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from tailrace.console.cli.coordinates import write_bytes
 from tailrace.console.cli.dead_letters import LogOption, find
 from tailrace.console.cli.traces import Screen
 from tailrace.console.report.letters import byte_lines, letter_facts, letter_record
 from tailrace.console.report.printable import json_text
-from tailrace.schemas.errors import TailraceError
 from tailrace.sinks.clickhouse import connect
 from tailrace.sinks.queries.dead_letters import raw_record
-
-
-class RawNotWrittenError(TailraceError):
-    """The bytes of a record could not be written to a file."""
 
 
 def command(
@@ -51,7 +47,7 @@ def command(
         _bytes(screen, "key", key, "none")
         _bytes(screen, "value", value, "not kept: it lies in the log at these coordinates")
     if raw is not None:
-        _write(raw, value)
+        write_bytes(raw, value, "the value is not kept in the letter, see `tailrace record`")
         screen.aside(f"wrote {len(value or b''):,} bytes to {raw}")
 
 
@@ -60,13 +56,3 @@ def _bytes(screen: Screen, name: str, data: bytes | None, otherwise: str) -> Non
     screen.line(Text.assemble((f"{name:<9}", "dim"), size))
     for line in byte_lines(data or b""):
         screen.line(Text(line))
-
-
-def _write(file: Path, value: bytes | None) -> None:
-    if value is None:
-        raise RawNotWrittenError("there is nothing to write: the value is not kept in the letter")
-    try:
-        with file.open("xb") as out:
-            out.write(value)
-    except OSError as error:
-        raise RawNotWrittenError(f"{file} is not written: {error.strerror}") from error
