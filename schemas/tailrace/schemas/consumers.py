@@ -29,7 +29,7 @@ async def stop_consumer(consumer: Any) -> None:
     except asyncio.CancelledError:
         stopping.cancel()
         raise
-    if not stopping.cancelled():
+    if fetcher is None or not stopping.cancelled():
         stopping.result()
         return
     for request in fetcher._pending_tasks:  # noqa: SLF001 - as above
