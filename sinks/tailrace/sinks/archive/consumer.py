@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.errors import TailraceError
 from tailrace.sinks.archive.lane import Lane, PartitionLostError
+from tailrace.sinks.archive.light_records import lighten
 from tailrace.sinks.archive.membership import Membership
 from tailrace.sinks.archive.meters import Position
 
@@ -90,6 +91,7 @@ class ArchiveConsumer:
         )
         try:
             await self._consumer.start()
+            lighten(self._consumer)
             self._consumer.subscribe(list(topics), listener=_Listener(self))
             while not stop.is_set():
                 await self._poll()
