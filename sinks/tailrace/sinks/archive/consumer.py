@@ -65,6 +65,8 @@ class ArchiveConsumer:
         self._stats = stats
         self._begin = begin
         self._make_lane = lane
+        # What was written while a fetch travelled is no backlog that larger blocks would pay for.
+        self._far_behind = options.limits.offsets // 4
         self._consumer: Any = None
         self._lanes: dict[TopicPartition, Lane] = {}
         self._beginning: asyncio.Task[None] | None = None
@@ -156,7 +158,7 @@ class ArchiveConsumer:
             lane = self._lanes.get(partition)
             if lane is not None:
                 end = self._consumer.highwater(partition) or 0
-                lane.feed(records, behind=records[-1].offset + 1 < end)
+                lane.feed(records, behind=end - records[-1].offset > self._far_behind)
         if batches:
             self._stats.meters.spent("consume", time.monotonic() - began)
         await self._skip_markers()

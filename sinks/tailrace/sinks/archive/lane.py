@@ -78,7 +78,7 @@ class Lane:
             committed, options.limits, clock()
         )
         self.behind = False
-        """Whether the log holds more records than were fed."""
+        """Whether the log holds so many more records than were fed that larger blocks pay."""
 
         self.pressed = False
         """Whether the partition is paused because too much of it waits."""

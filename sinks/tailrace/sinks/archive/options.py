@@ -41,7 +41,7 @@ class SinkOptions:
     """How long a record waits for others before its block is inserted, where the log is read up."""
 
     loaded_linger_ms: int = 2_000
-    """The same while the log holds more than was read, when larger blocks pay."""
+    """The same while a quarter of a block and more waits in the log, when larger blocks pay."""
 
     inserts: int = 2
     """How many inserts run at once."""
