@@ -207,9 +207,12 @@ class _Sink:
         prefix = self._options.topic_prefix
         found: dict[TopicPartition, tuple[int, int]] = {}
         for topic in {partition.topic for partition in partitions}:
-            highest = log_identity.highest_stored(self._client, self._lineage.log_id, topic, prefix)
+            numbers = [place.partition for place in partitions if place.topic == topic]
+            highest = log_identity.highest_stored(
+                self._client, self._lineage.log_id, topic, prefix, numbers
+            )
             found |= {TopicPartition(topic, number): entry for number, entry in highest.items()}
-        return {tp: entry for tp, entry in found.items() if tp in set(partitions)}
+        return found
 
     def _lane(
         self,

@@ -7,6 +7,7 @@ log whose end was lost would have the sink skip records or store others under ta
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -18,7 +19,8 @@ from tailrace.sinks.leaders import learn_leaders
 from tailrace.sinks.tables import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from clickhouse_connect.driver.client import Client
 
@@ -29,6 +31,19 @@ READ_BACK_S = 30.0
 _WAY_OUT = (
     "use the database that belongs to this log (--database, TAILRACE_DATABASE), or an empty one"
 )
+_WINDOWS = (timedelta(minutes=10), timedelta(hours=12))
+_SPAN = """
+SELECT min(broker_ts) AS oldest, max(broker_ts) AS newest, count() AS stored
+FROM {table:Identifier}
+"""  # told by the metadata
+_HIGHEST = """
+SELECT partition AS part, max(offset) AS last,
+    toUnixTimestamp64Milli(argMax(broker_ts, offset)) AS stamp
+FROM {table:Identifier}
+WHERE log_id = {log_id:String} AND topic = {topic:String}
+    AND partition IN {partitions:Array(Int32)} AND broker_ts >= {since:DateTime64(3, 'UTC')}
+GROUP BY partition
+"""
 _LAST_MOVE = """
 SELECT new_cluster_id, ts
 FROM log_moves
@@ -73,25 +88,40 @@ def check_cluster(client: Client, lineage: Lineage, prefix: str) -> None:
 
 
 def highest_stored(
-    client: Client, log_id: str, topic: str, prefix: str
+    client: Client, log_id: str, topic: str, prefix: str, partitions: Collection[int]
 ) -> dict[int, tuple[int, int]]:
-    """Return for each stored partition of a topic its highest offset and its time in ms."""
+    """Return for those of a topic's partitions that are stored the highest offset, its time in ms.
+
+    Offsets grow with the broker's time, by which the tables prune: the newest rows are read first,
+    and older ones for partitions that have none among them. All are read only for a partition that
+    was never written to or long ago.
+    """
     found: dict[int, tuple[int, int]] = {}
     for table in TABLES:
         if topic not in {declared.name(prefix) for declared in table.topics}:
             continue
-        rows = ask(
-            client,
-            "SELECT partition AS part, max(offset) AS last, "
-            "toUnixTimestamp64Milli(argMax(broker_ts, offset)) AS stamp "
-            "FROM {table:Identifier} WHERE log_id = {log_id:String} AND topic = {topic:String} "
-            "GROUP BY partition",
-            {"table": table.name, "log_id": log_id, "topic": topic},
-        )
-        for row in rows:
-            entry = (int(row["last"]), int(row["stamp"]))
-            found[row["part"]] = max(entry, found.get(row["part"], entry))
+        missing = set(partitions)
+        asked = {"table": table.name, "log_id": log_id, "topic": topic}
+        for since in _begins(client, table.name):
+            rows = ask(client, _HIGHEST, {**asked, "since": since, "partitions": sorted(missing)})
+            for row in rows:
+                entry = (int(row["last"]), int(row["stamp"]))
+                found[row["part"]] = max(entry, found.get(row["part"], entry))
+            missing -= {row["part"] for row in rows}
+            if not missing:
+                break
     return found
+
+
+def _begins(client: Client, table: str) -> Iterator[datetime]:
+    """Yield from when on to read a table, later first, and nothing if it is empty."""
+    [told] = ask(client, _SPAN, {"table": table})
+    if not told["stored"]:
+        return
+    for window in _WINDOWS:
+        if (since := told["newest"] - window) > told["oldest"]:
+            yield since
+    yield told["oldest"]
 
 
 async def check_partitions(
