@@ -103,3 +103,15 @@ def test_a_failure_stands_whatever_else_is_well() -> None:
     sink.failed("the tables are gone")
     sink.turned({})
     assert sink.trouble() == "the sink failed: the tables are gone"
+
+
+def test_a_repair_that_gets_on_is_no_stall_however_long_and_one_that_does_not_is() -> None:
+    sink, clock = health()
+    for portion in range(4):
+        clock.now += 50
+        # The second partition waits for the repair of the first.
+        sink.turned({STEPS: Position(7, 5, 1, portion), RUNS: Position(3, 5, 1, portion)})
+        assert sink.trouble() is None
+    clock.now += 61
+    sink.turned({STEPS: Position(7, 5, 1, 3), RUNS: Position(3, 5, 1, 3)})
+    assert str(sink.trouble()).startswith("2 of 2 partitions do not get on")

@@ -156,7 +156,9 @@ class _Sink:
             writer = Writer(self._client, self._options.patience_s, self._count_retry)
             stack.callback(writer.stop)
             self._store = BlockStore(writer, self._source, self._options.max_rejected_share)
-            self._check = Recheck(self._options, self._client, writer, self._source)
+            self._check = Recheck(
+                self._options, self._client, writer, self._source, self._count_compared
+            )
             consumer = ArchiveConsumer(
                 self._options, self._kafka, self._stats, self._begin, self._lane
             )
@@ -175,6 +177,9 @@ class _Sink:
     def _count_retry(self, table: str) -> None:
         self._stats.retries += 1
         self._stats.meters.retried(table)
+
+    def _count_compared(self) -> None:
+        self._stats.compared += 1
 
     async def _kafka_answers(self) -> bool:
         return bool(await self._admin.describe_cluster())

@@ -193,7 +193,8 @@ class ArchiveConsumer:
             end = end if stable is None else min(end, stable)
             missing = max(0, end - lane.protocol.stored_to)
             place = (partition.topic, partition.partition)
-            positions[place] = Position(lane.protocol.stored_to, missing, lane.oldest_ms)
+            compared = self._stats.compared if lane.looking else None
+            positions[place] = Position(lane.protocol.stored_to, missing, lane.oldest_ms, compared)
         self._stats.lag = lag
         self._stats.meters.positions = positions
         self._stats.health.turned(positions)

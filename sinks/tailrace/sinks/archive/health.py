@@ -37,18 +37,18 @@ class Health:
         self._begun = False
         self._failure = ""
         self._answered_at: dict[str, float] = {}
-        self._moved: dict[tuple[str, int], tuple[int, float]] = {}
+        self._moved: dict[tuple[str, int], tuple[Position, float]] = {}
 
     def turned(self, positions: Mapping[tuple[str, int], Position]) -> None:
         """Note that the sink's loop turned, and where its partitions stand."""
         now = self._clock()
         self._begun = True
         self._turned_at = now
-        moved: dict[tuple[str, int], tuple[int, float]] = {}
+        moved: dict[tuple[str, int], tuple[Position, float]] = {}
         for place, position in positions.items():
             known = self._moved.get(place)
-            rests = known is not None and known[0] == position.stored_to and position.lag > 0
-            moved[place] = known if known is not None and rests else (position.stored_to, now)
+            rests = known is not None and position.lag > 0 and _rests(known[0], position)
+            moved[place] = known if known is not None and rests else (position, now)
         self._moved = moved
 
     def answered(self, server: str) -> None:
@@ -75,10 +75,14 @@ class Health:
             (topic, partition), at = min(resting.items(), key=lambda entry: entry[1])
             return (
                 f"{len(resting)} of {len(self._moved)} partitions do not get on although records "
-                f"wait: {topic}-{partition} stands at offset {self._moved[topic, partition][0]} "
-                f"for {now - at:.0f} s"
+                f"wait: {topic}-{partition} stands at offset "
+                f"{self._moved[topic, partition][0].stored_to} for {now - at:.0f} s"
             )
         return None
 
     def _is_long(self, seconds: float) -> bool:
         return seconds > self.stuck_after_s
+
+
+def _rests(before: Position, now: Position) -> bool:
+    return (before.stored_to, before.compared) == (now.stored_to, now.compared)

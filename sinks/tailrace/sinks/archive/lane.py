@@ -83,6 +83,9 @@ class Lane:
         self.pressed = False
         """Whether the partition is paused because too much of it waits."""
 
+        self.looking = False
+        """Whether rows below the commit are being looked for, or stored again."""
+
         self._inherited = committed
         self._check = check
         self._options = options
@@ -179,6 +182,7 @@ class Lane:
         """Hold the tables to what was acknowledged; cut off when the lane is closed."""
         closed = asyncio.ensure_future(self._closed.wait())
         check = asyncio.ensure_future(self._check(self.place, recent, end))
+        self.looking = True
         try:
             await asyncio.wait({closed, check}, return_when=asyncio.FIRST_COMPLETED)
             if check.done():
@@ -188,6 +192,7 @@ class Lane:
                 self._stats.meters.repaired(self.place.topic, repaired)
                 self.protocol.unsettled.looked(end, self._clock(), whole=not repaired)
         finally:
+            self.looking = False
             closed.cancel()
             check.cancel()
 

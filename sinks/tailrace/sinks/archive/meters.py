@@ -45,6 +45,11 @@ class Position:
     """Broker time of the oldest record that is read and not stored, milliseconds since the epoch;
     None if nothing was ever read, or nothing waits."""
 
+    compared: int | None = None
+    """Portions that the sink's repairs have compared, where the partition waits for a look at its
+    rows; None where it does not. It grows while a repair gets on, whichever partition's it is: they
+    take turns."""
+
 
 class Meters:
     """The counts of one sink since it started; safe to read from any thread.

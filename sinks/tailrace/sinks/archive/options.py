@@ -98,6 +98,9 @@ class SinkStats:
     looks: int = 0
     """How often the rows of a partition that are not settled were looked for in the tables."""
 
+    compared: int = 0
+    """Portions of the log that were read again and compared with the tables, in all repairs."""
+
     repaired: int = 0
     """Rows that were acknowledged, were missing later, and were stored again."""
 

@@ -27,6 +27,8 @@ from tailrace.sinks.gaps.ranges import Missing
 from tailrace.sinks.tables import TABLES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clickhouse_connect.driver.client import Client
 
     from tailrace.schemas.wire import SchemaSource
@@ -60,14 +62,22 @@ class Recheck:
         client: in the database of the tables.
         writer: inserts.
         source: where schemas are looked up.
+        on_compared: called for each portion of the log that was compared with the tables; by these
+            calls a repair that takes long is told from one that is stuck.
     """
 
     def __init__(
-        self, options: SinkOptions, client: Client, writer: Writer, source: SchemaSource
+        self,
+        options: SinkOptions,
+        client: Client,
+        writer: Writer,
+        source: SchemaSource,
+        on_compared: Callable[[], None] = lambda: None,
     ) -> None:
         self._options = options
         self._client = client
         self._source = source
+        self._on_compared = on_compared
         self._one = asyncio.Semaphore(1)  # one log that is read again, whatever the partitions
         # Every record was judged when the sink met it: no share of bad ones stops a repair.
         self._store = BlockStore(writer, source, max_rejected_share=1.0)
@@ -123,6 +133,7 @@ class Recheck:
         repaired = 0
         while (window := repair.window) is not None:
             missing = await self._missing(log, place, window)
+            self._on_compared()
             repair.found_missing(await self._read(log, partition, missing - refused))
             if (insert := repair.next_insert()) is None:
                 continue
