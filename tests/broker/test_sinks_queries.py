@@ -16,6 +16,7 @@ from tailrace.schemas.catalog import latest
 from tailrace.schemas.wire import encode
 from tailrace.sinks.clickhouse import NotMigratedError, connect, tell
 from tailrace.sinks.queries.count_events import count_events
+from tailrace.sinks.queries.error_rates import ErrorRate, error_rates
 from tailrace.sinks.queries.export import export_jsonl, export_parquet
 from tailrace.sinks.queries.list_traces import ListedTrace, TraceFilter, list_traces
 from tailrace.sinks.queries.raw_events import raw_events
@@ -37,6 +38,10 @@ SHA = hashlib.sha256(BODY.encode()).hexdigest()
 
 def at(seconds: int) -> int:
     return START_US + seconds * 1_000_000
+
+
+def at_time(seconds: int) -> datetime:
+    return START + timedelta(seconds=seconds)
 
 
 def journal() -> list[Keyed]:
@@ -117,6 +122,62 @@ def test_repeats_lie_in_the_table_and_are_counted_once(client: Client) -> None:
     assert tool_calls_by_name(client, "billing") == [ToolCalls("find_order", 3, 2)]
 
 
+def test_errors_are_counted_by_deployment_within_a_time(client: Client) -> None:
+    found = error_rates(client, START, at_time(60))
+    assert ErrorRate("dev", "support", "d" * 64, 1, 0) in found
+    assert ErrorRate("dev", "billing", "", 1, 1) in found
+    assert sum(rate.ended for rate in found) == 5
+    [billing] = error_rates(client, START, at_time(60), component="billing")
+    assert billing.rate == 1
+    assert error_rates(client, at_time(60), at_time(90)) == []
+
+
+def test_a_list_reaches_back_as_far_as_it_must(
+    kafka: str, clickhouse: str, database: str, topic_prefix: str
+) -> None:
+    create_topics(kafka, topic_prefix)
+    options = SinkOptions(
+        kafka=kafka, clickhouse=clickhouse, database=database, prefix=topic_prefix
+    )
+    now = datetime.now(UTC)
+    ages = [timedelta(minutes=1), timedelta(hours=2), timedelta(days=2), timedelta(days=40)]
+    begins = [now - age for age in ages]
+    records = [
+        record
+        for number, begun in enumerate(begins)
+        for record in run_records(
+            trace_id=f"{number}" * 32, start_us=int(begun.timestamp() * 1e6), attempt=number
+        )
+    ]
+    # Begun long ago and still at it: in the last hour it seems to be the newest.
+    late = timedelta(days=30)
+    long = run_records(
+        trace_id="9" * 32,
+        start_us=int((now - late).timestamp() * 1e6),
+        attempt=9,
+        steps=1,
+        step_fields={"started_at": None, "ts": int(now.timestamp() * 1e6)},
+        end=None,
+    )
+    # Repeats within one insert, which the engine keeps until it merges.
+    write(kafka, topic_prefix, [*records, *records, *long])
+    asyncio.run(archive(options))
+    found = connect(clickhouse, database)
+
+    def listed(limit: int, **asked: Any) -> list[int]:
+        return [row.attempt for row in list_traces(found, TraceFilter(**asked), limit)]
+
+    for limit in range(1, 6):
+        assert listed(limit) == [0, 1, 2, 9, 3][:limit]
+        assert listed(limit, outcome="ok", component="support") == [0, 1, 2, 3][:limit]
+        assert listed(limit, text="parcel") == [0, 1, 2, 9, 3][:limit]
+    wanted = TraceFilter(since=begins[2] - timedelta(seconds=1))
+    assert [row.attempt for row in list_traces(found, wanted)] == [0, 1, 2]
+    assert tool_calls_by_name(found) == [ToolCalls("find_order", 13, 0)]
+    [rate] = error_rates(found, begins[3], now + timedelta(minutes=1))
+    assert rate.ended == 4
+
+
 def test_traces_are_listed_newest_first_with_what_events_tell(client: Client) -> None:
     rows = list_traces(client)
     assert [row.trace_id for row in rows] == [LOST, CHILD, GAP, OPEN, FAILED, OK]
@@ -153,6 +214,12 @@ def test_status_tells_ended_from_complete_and_open(client: Client) -> None:
         ({"since": START + timedelta(seconds=40)}, [LOST, CHILD]),
         ({"text": "QUICK BROWN"}, [OK]),
         ({"text": "no such order"}, [FAILED]),
+        ({"text": "quick brown", "since": START}, [OK]),
+        ({"text": "quick brown", "since": at_time(1)}, []),
+        ({"outcome": "failed", "since": START}, [FAILED]),
+        ({"outcome": "failed", "since": at_time(11)}, []),
+        ({"outcome": "failed", "updated_since": START}, [FAILED]),
+        ({"outcome": "ok", "component": "support", "status": "complete"}, [OK]),
         ({"text": "%' OR 1=1 --"}, []),
         ({"component": "support", "status": "open", "text": "parcel"}, [CHILD, OPEN]),
     ],

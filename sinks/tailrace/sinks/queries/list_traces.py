@@ -6,20 +6,28 @@ last; where none run, an execution that has not ended is open, however long ago 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tailrace.sinks.clickhouse import ask
 from tailrace.sinks.queries.list_traces_sql import listing_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from clickhouse_connect.driver.client import Client
 
 STATUSES = ("open", "ended", "complete", "abandoned")
 OUTCOMES = ("ok", "failed", "cancelled")
+
+WINDOWS = (timedelta(hours=1), timedelta(hours=12), timedelta(days=7))
+"""The newest are looked for in the last hour first, then further back: most lists are full by
+then, and what is older is not read. Parts are narrow in time, so a window costs its share."""
+
+_TEXT_WINDOWS = WINDOWS[:2]  # what is searched in vain is searched again, and texts are most of all
+_NEWEST = "SELECT max(broker_ts) AS newest, count() AS stored FROM events"  # told by the metadata
 
 
 @dataclass(frozen=True)
@@ -130,12 +138,37 @@ def list_traces(
         QueryFailedError, ClickHouseUnreachableError: if ClickHouse does not answer the question.
     """
     asked = TraceFilter() if wanted is None else wanted
+    for since in _windows(client, asked):
+        found = _rows(client, replace(asked, since=since), limit, newest=True)
+        if len(found) >= limit:
+            break
+    else:
+        found = _rows(client, asked, limit)
+    return [_listed(row) for row in found]
+
+
+def _windows(client: Client, asked: TraceFilter) -> Iterator[datetime]:
+    """Yield from when on to look, later first, before all that is asked for is looked at."""
+    if asked.updated_since is not None:
+        return
+    [told] = ask(client, _NEWEST)
+    if not told["stored"]:
+        return
+    for window in _TEXT_WINDOWS if asked.text else WINDOWS:
+        since: datetime = told["newest"] - window
+        if asked.since is None or since > asked.since:
+            yield since
+
+
+def _rows(
+    client: Client, asked: TraceFilter, limit: int, *, newest: bool = False
+) -> list[dict[str, Any]]:
     parameters: dict[str, Any] = {
         **{name: value for name, value in vars(asked).items() if value},
         "limit": limit,
     }
-    given = frozenset(parameters) - {"limit"}
-    return [_listed(row) for row in ask(client, listing_sql(given), parameters)]
+    sql = listing_sql(frozenset(parameters) - {"limit"}, newest=newest)
+    return ask(client, sql, parameters)
 
 
 def _listed(row: dict[str, Any]) -> ListedTrace:

@@ -1,7 +1,7 @@
 """The SQL of `list_traces`: fixed fragments, chosen by which filters are given, values bound.
 
 Three layers: which executions may be meant (narrow columns of all events), their runs (each event
-once), and the executions made of these. Without filters on what only the whole execution tells, the
+once), and the executions made of these. Where what is asked for can be told by single events, the
 first layer already keeps no more than are asked for.
 """
 
@@ -23,20 +23,26 @@ _WHOLE_FILTERS = {
     "status": "status = {status:String}",
     "outcome": "outcome = {outcome:String}",
 }
+# The end of the root run tells the outcome. What arrived later can be another run's.
+_OUTCOME_FILTER = """last_seq IS NOT NULL AND kind = transform({outcome:String},
+                ['ok', 'failed', 'cancelled'],
+                ['run_completed', 'run_failed', 'run_cancelled'], '')"""
 _TEXT_FILTER = """(trace_id, root_run_id) IN
         (
             SELECT trace_id, root_run_id
             FROM events
-            WHERE positionCaseInsensitiveUTF8(ifNull(input, ''), {text:String}) > 0
+            WHERE <since>
+                AND (positionCaseInsensitiveUTF8(ifNull(input, ''), {text:String}) > 0
                 OR positionCaseInsensitiveUTF8(ifNull(output, ''), {text:String}) > 0
                 OR positionCaseInsensitiveUTF8(error_message, {text:String}) > 0
                 OR hasAny(bodies,
                 (
                     SELECT groupUniqArray(sha256)
                     FROM bodies
-                    WHERE positionCaseInsensitiveUTF8(content, {text:String}) > 0
-                ))
+                    WHERE <named> AND positionCaseInsensitiveUTF8(content, {text:String}) > 0
+                )))
         )"""
+_NAMED_SINCE = "sha256 IN (SELECT arrayJoin(bodies) FROM events WHERE <since>)"
 
 # A terminal event tells its run's start even where the first event is not stored.
 _CANDIDATES = """
@@ -170,20 +176,41 @@ LIMIT {limit:UInt32}
 """
 
 
-def listing_sql(given: frozenset[str]) -> str:
-    """Return the query for the filters that are given, by the names of their parameters."""
+def listing_sql(given: frozenset[str], *, newest: bool = False) -> str:
+    """Return the query for the filters that are given, by the names of their parameters.
+
+    Args:
+        given: the names.
+        newest: of those that seem to have begun since `since`, look at as many as are asked for.
+            One that began before seems so too, and is left out in the end: then fewer are found
+            than were asked for, and only if as many are found are they the newest.
+    """
     event_filters = [sql for name, sql in _EVENT_FILTERS.items() if name in given]
     root_filters = [sql for name, sql in _ROOT_FILTERS.items() if name in given]
+    by_end = "outcome" in given and "updated_since" not in given
+    if by_end:
+        root_filters.append(_OUTCOME_FILTER)
     if root_filters:
         event_filters += ["run_id = root_run_id", *root_filters]
     if "text" in given:
-        event_filters.append(_TEXT_FILTER)
+        event_filters.append(_text_filter("since" in given))
     whole_filters = [sql for name, sql in _WHOLE_FILTERS.items() if name in given]
+    told_by_events = {"outcome"} if by_end else set[str]()
+    told_by_events |= {"since"} if newest else set[str]()
+    unlimited = (given & _WHOLE_FILTERS.keys()) - told_by_events
     candidates = _CANDIDATES.replace("<event filters>", _all_of(event_filters)).replace(
-        "<limit>", "" if whole_filters else "LIMIT {limit:UInt32}"
+        "<limit>", "" if unlimited else "LIMIT {limit:UInt32}"
     )
     layers = [candidates, _ONCE, _RUNS, _UNSTORED, _EXECUTIONS, _CLOSED]
     return f"WITH{','.join(layers)}{_LISTING.replace('<whole filters>', _all_of(whole_filters))}"
+
+
+def _text_filter(since: bool) -> str:  # noqa: FBT001 - whether that filter is given
+    """Return the filter; what began since a time has no older events, and names its bodies."""
+    named = _NAMED_SINCE if since else "true"
+    return _TEXT_FILTER.replace("<named>", named).replace(
+        "<since>", _EVENT_FILTERS["since"] if since else "true"
+    )
 
 
 def _all_of(conditions: list[str]) -> str:

@@ -10,18 +10,16 @@ from tailrace.sinks.clickhouse import ask
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+# FINAL takes each identity once where parts overlap and costs nothing where they do not; grouping
+# by run and seq holds all calls in memory. A repeat is the same row, so filters may come before it.
 _SQL = """
-SELECT name, count() AS calls, countIf(failed) AS errors
-FROM
-(
-    SELECT any(name) AS name, max(kind = 'step_failed') AS failed
-    FROM events
-    WHERE step_kind = 'tool' AND kind IN ('step_completed', 'step_failed', 'step_cancelled')
-        AND ({component:String} = '' OR component = {component:String})
-    GROUP BY run_id, seq
-)
+SELECT name, count() AS calls, countIf(kind = 'step_failed') AS errors
+FROM events FINAL
+WHERE step_kind = 'tool' AND kind IN ('step_completed', 'step_failed', 'step_cancelled')
+    AND ({component:String} = '' OR component = {component:String})
 GROUP BY name
 ORDER BY calls DESC, name
+SETTINGS optimize_move_to_prewhere_if_final = 1
 """
 
 
