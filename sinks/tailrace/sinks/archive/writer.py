@@ -36,6 +36,9 @@ _PINNED: dict[str, Any] = {
     "min_insert_block_size_rows": MAX_BLOCK_ROWS,
     "min_insert_block_size_bytes": 0,
     "input_format_avro_allow_missing_fields": 1,
+    # Repeats within a block wait for a merge, as those of two blocks do; sorting them out while a
+    # client waits would cost every insert a pass over all columns.
+    "optimize_on_insert": 0,
     # The broker's times decide the parts; no choice of them may refuse a block.
     "throw_on_max_partitions_per_insert_block": 0,
 }

@@ -10,8 +10,8 @@ CREATE TABLE bodies
     offset    Int64                  CODEC (Delta, ZSTD(1)),
     broker_ts DateTime64(3, 'UTC')   CODEC (Delta, ZSTD(1)),
     partition Int32                  CODEC (ZSTD(1)),
-    log_id    LowCardinality(String),
-    topic     LowCardinality(String),
+    log_id    String                 CODEC (ZSTD(1)),
+    topic     String                 CODEC (ZSTD(1)),
     INDEX sha256_filter sha256 TYPE bloom_filter(0.001) GRANULARITY 1,
     -- As in events: what a reader cannot read is a dead letter.
     CONSTRAINT texts_can_be_read CHECK
@@ -24,6 +24,7 @@ ENGINE = ReplacingMergeTree(broker_ts)
 PARTITION BY toYYYYMM(broker_ts)
 ORDER BY (trace_id, sha256)
 SETTINGS
+    min_bytes_for_wide_part = 134217728,
     index_granularity_bytes = 1048576,
     non_replicated_deduplication_window = 10000,
     fsync_after_insert = 1,
