@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from tailrace.schemas.errors import TailraceError
 from tailrace.sinks.clickhouse import NotMigratedError, QueryFailedError, ask, tell
+from tailrace.sinks.replication import is_replicated, replicated
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -36,7 +37,8 @@ CREATE TABLE IF NOT EXISTS migrations
     tailrace   String,
     applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
 )
-ENGINE = ReplacingMergeTree ORDER BY version
+ENGINE = ReplacingMergeTree
+ORDER BY version
 """
 # A comment is set with the table in one step, and can be no bound parameter.
 _CLAIM = "CREATE TABLE migrating (migration String) ENGINE = TinyLog COMMENT '{what}'"
@@ -80,7 +82,8 @@ def migrate(client: Client, *, dry_run: bool = False, wait_s: float = WAIT_S) ->
     """Apply what is missing, and return it in order; with `dry_run` only return it.
 
     Safe to run twice and by several processes at once: one applies, the others wait up to `wait_s`.
-    Creates the client's database if it is missing.
+    Creates the client's database if it is missing; in one of the engine `Replicated` the tables are
+    created as replicated ones (see `replication`).
 
     Raises:
         MigrationError: if a migration was left half applied, was changed after it was applied, or
@@ -90,7 +93,7 @@ def migrate(client: Client, *, dry_run: bool = False, wait_s: float = WAIT_S) ->
     if dry_run:
         return _missing(client)
     _create_database(client)
-    tell(client, _RECORD)
+    tell(client, _for_database(client, _RECORD))
     applied: list[Migration] = []
     deadline = time.monotonic() + wait_s
     while missing := _missing(client):
@@ -150,7 +153,7 @@ def _claim(client: Client, first: Migration, deadline: float) -> bool:
 def _apply_claimed(client: Client) -> list[Migration]:
     applied: list[Migration] = []
     for migration in _missing(client):
-        tell(client, migration.sql)
+        tell(client, _for_database(client, migration.sql))
         tell(
             client,
             "INSERT INTO migrations (version, name, checksum, tailrace) SELECT "
@@ -165,6 +168,10 @@ def _apply_claimed(client: Client) -> list[Migration]:
         applied.append(migration)
     tell(client, "DROP TABLE migrating SYNC")
     return applied
+
+
+def _for_database(client: Client, sql: str) -> str:
+    return replicated(sql) if is_replicated(client) else sql
 
 
 def _half_applied(client: Client) -> str:
