@@ -104,9 +104,9 @@ def records(count: int) -> list[tuple[bytes, bytes]]:
     return made
 
 
-async def publish(bootstrap: str, made: list[tuple[bytes, bytes]]) -> None:
+async def publish(bootstrap: str, made: list[tuple[bytes, bytes]], partitions: int = 4) -> None:
     """Create the topics and write the records."""
-    await apply(prefix=PREFIX, partitions=4, options={"bootstrap_servers": bootstrap})
+    await apply(prefix=PREFIX, partitions=partitions, options={"bootstrap_servers": bootstrap})
     producer: Any = AIOKafkaProducer(
         bootstrap_servers=bootstrap, linger_ms=20, max_batch_size=1 << 18
     )
@@ -270,6 +270,9 @@ async def compare(kafka: str, clickhouse: str, pids: list[int], told: argparse.N
                 prefix=PREFIX,
                 group=uuid.uuid4().hex,
             )
+            client = connect(clickhouse, options.database)
+            migrate(client)  # making the tables is not what is measured
+            client.close()
             before, engine_before = own_cpu(), cpu_of(pids)
             if name == "spliced":
                 took = await spliced(options, count)
