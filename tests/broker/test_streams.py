@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,25 +25,26 @@ from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.topics import DEAD_LETTERS
 from tailrace.schemas.wire import encode
 from tailrace.streams.execution import Limits
-from tailrace.streams.options import Store, StreamOptions
+from tailrace.streams.options import SESSION_S, StreamOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from support.log_journal import Keyed
 
 DONE_S = 60.0
-SESSION_S = 6.0
+SHORTEST_SESSION_S = 6.0
 """The shortest that a broker allows."""
 
 MOVED_S = 15.0
-"""Within so long a killed worker's partitions are read by another."""
+"""Within so long a killed worker's partitions are read by another, with the session as it is."""
 
 
 @pytest.fixture
 def options(kafka: str, topic_prefix: str, tmp_path: Path) -> StreamOptions:
     create_topics(kafka, topic_prefix, partitions=2)
-    return StreamOptions(kafka, topic_prefix, data=tmp_path, session_s=SESSION_S)
+    return StreamOptions(kafka, topic_prefix, data=tmp_path, session_s=SHORTEST_SESSION_S)
 
 
 def kafka_of(options: StreamOptions) -> str:
@@ -60,10 +62,12 @@ def wait_for(options: StreamOptions, count: int, *, within_s: float = DONE_S) ->
     )
 
 
-def assert_as_folded(options: StreamOptions) -> None:
+def assert_as_folded(options: StreamOptions, but: Collection[str] = ()) -> None:
+    """Fail unless what is published is what the fold makes, but for executions of these roots."""
     kafka, prefix = kafka_of(options), options.topic_prefix
     expected = folded(kafka, prefix, options.limits, log_id=log_id(kafka))
-    assert published(kafka, prefix) == expected
+    kept = {key: trace for key, trace in expected.items() if key[1] not in but}
+    assert published(kafka, prefix) == kept
 
 
 def keyed(records: list[Record]) -> list[Keyed]:
@@ -82,66 +86,82 @@ def made(root: MadeRun, trace_id: str) -> list[Record]:
     return [record for run in root.whole() for record in run.records(root, trace_id)]
 
 
-def test_what_is_published_is_what_the_fold_makes_and_poison_stops_nothing(
+def test_neither_poison_nor_a_defect_costs_more_than_its_own_records(
     options: StreamOptions,
 ) -> None:
     child = MadeRun(f"{8:032x}")
     tree = MadeRun(f"{7:032x}", children=[child], beats=2)
     child.parent = tree
+    broken = MadeRun(f"{9:032x}")
     poison = [("runs", b"k", bytes([0, 1, 2])), ("runs", b"l", encode(latest("body"), {}))]
-    records = [*fleet(20), *poison, *keyed(made(tree, "7" * 32)), *fleet(20)]
-    write(kafka_of(options), options.topic_prefix, records)
-    with running_workers(options):
-        wait_for(options, 41)
-        wait_until(
-            lambda: len(read_records(kafka_of(options), options.topic_prefix, DEAD_LETTERS)) >= 2,
-            "the dead letters",
-        )
-    assert_as_folded(options)
-    letters = read_records(kafka_of(options), options.topic_prefix, DEAD_LETTERS)
-    assert sorted(letter["value"] for letter in letters) == sorted(p[2] for p in poison)
-    assert {letter["reader"] for letter in letters} == {options.group_id}
-
-
-def test_a_defect_in_the_fold_costs_one_record_and_never_its_neighbours(
-    options: StreamOptions,
-) -> None:
-    broken = MadeRun(f"{7:032x}")
-    records = [*fleet(5), *keyed(made(broken, "7" * 32)), *fleet(5)]
+    of_broken = keyed(made(broken, "9" * 32))
+    records = [*fleet(20), *poison, *keyed(made(tree, "7" * 32)), *of_broken, *fleet(20)]
     write(kafka_of(options), options.topic_prefix, records)
     with running_workers(options, breaks_at=broken.run_id):
-        wait_for(options, 10)
-        wait_until(
-            lambda: len(read_records(kafka_of(options), options.topic_prefix, DEAD_LETTERS)) >= 2,
-            "both records of the run in dead letters",
-        )
-    letters = read_records(kafka_of(options), options.topic_prefix, DEAD_LETTERS)
-    assert all("could not be folded" in letter["reason"] for letter in letters)
-    assert len(published(kafka_of(options), options.topic_prefix)) == 10
+        wait_for(options, 41)
+        wait_until(lambda: len(dead_letters(options)) >= 4, "the dead letters")
+    assert_as_folded(options, but={broken.run_id})
+    letters = dead_letters(options)
+    assert sorted(letter["value"] for letter in letters) == sorted(
+        record[2] for record in (*poison, *of_broken)
+    )
+    assert {letter["reader"] for letter in letters} == {options.group_id}
+    reasons = [letter["reason"] for letter in letters]
+    assert sum("could not be folded" in reason for reason in reasons) == len(of_broken)
 
 
-@pytest.mark.parametrize("store", ["memory", "rocksdb"])
+def dead_letters(options: StreamOptions) -> list[dict[str, Any]]:
+    return read_records(kafka_of(options), options.topic_prefix, DEAD_LETTERS)
+
+
 def test_after_a_kill_the_partitions_move_and_open_executions_end_once(
-    options: StreamOptions, store: Store
+    options: StreamOptions,
 ) -> None:
-    options = replace(options, store=store)
     whole = fleet(60)
     begun = [record for at, record in enumerate(whole) if at % 5 == 0]
     rest = [record for at, record in enumerate(whole) if at % 5]
-    write(kafka_of(options), options.topic_prefix, [*fleet(30), *begun])
-    with running_workers(options, 2) as workers:
-        wait_for(options, 30)
-        os.kill(workers[0].pid, signal.SIGKILL)
-        write(kafka_of(options), options.topic_prefix, rest)
-        wait_for(options, 90, within_s=max(MOVED_S, DONE_S))
-    assert_as_folded(options)
+    # Both at once, since what it takes is waiting for the group to miss one.
+    stores = [in_memory(options), on_disk(options)]
+    for each in stores:
+        write(kafka_of(each), each.topic_prefix, [*fleet(30), *begun])
+    with running_workers(stores[0], 2) as some, running_workers(stores[1], 2) as others:
+        began = time.monotonic()
+        for each in stores:
+            wait_for(each, 30)
+            wait_until(lambda each=each: members(each) == 2, "both own partitions", poll_s=0.2)
+        start_s = time.monotonic() - began
+        killed = time.monotonic()
+        for workers in (some, others):
+            os.kill(workers[0].pid, signal.SIGKILL)
+        for each in stores:
+            write(kafka_of(each), each.topic_prefix, rest)
+        for each in stores:
+            wait_for(each, 90)
+        moved_s = time.monotonic() - killed
+    # Where two workers do not even start within what the issue leaves beyond the session, the
+    # machine is slow, and one takes as long.
+    assert moved_s < SESSION_S + max(MOVED_S - SESSION_S, start_s)
     # State comes back: what was folded once is published no second time, whoever reads it again.
-    forget_offsets(options)
-    again = fleet(1)
-    write(kafka_of(options), options.topic_prefix, again)
-    with running_workers(options):
-        wait_for(options, 91)
-    assert_as_folded(options)
+    for each in stores:
+        assert_as_folded(each)
+        forget_offsets(each)
+        write(kafka_of(each), each.topic_prefix, fleet(1))
+    with running_workers(stores[0]), running_workers(stores[1]):
+        for each in stores:
+            wait_for(each, 91)
+    for each in stores:
+        assert_as_folded(each)
+
+
+def in_memory(options: StreamOptions) -> StreamOptions:
+    return replace(options, data=options.data / "memory", session_s=SESSION_S)
+
+
+def on_disk(options: StreamOptions) -> StreamOptions:
+    prefix = f"d{options.topic_prefix}"
+    create_topics(kafka_of(options), prefix, partitions=2)
+    told = replace(options, prefix=prefix, store="rocksdb", data=options.data / "disk")
+    return replace(told, session_s=SESSION_S)
 
 
 def forget_offsets(options: StreamOptions) -> None:
@@ -171,13 +191,14 @@ def test_a_worker_that_slept_beyond_its_session_ends_or_joins_anew_and_writes_no
     write(kafka_of(options), options.topic_prefix, fleet(10))
     sleeper = spawn_worker(replace(options, data=options.data / "sleeper"))
     try:
-        wait_for(options, 10)
-        sleeper.send_signal(signal.SIGSTOP)
-        write(kafka_of(options), options.topic_prefix, fleet(10))
         with running_workers(options):
+            wait_for(options, 10)
+            wait_until(lambda: members(options) == 2, "both own partitions", poll_s=0.2)
+            sleeper.send_signal(signal.SIGSTOP)
+            write(kafka_of(options), options.topic_prefix, fleet(10))
             wait_for(options, 20)
             sleeper.send_signal(signal.SIGCONT)
-            # Which it is depends on what it does first: write what it read, or send a heartbeat.
+            # It depends on what it does first: write what it had read, or send a heartbeat.
             wait_until(
                 lambda: sleeper.poll() is not None or members(options) == 2,
                 "the sleeper ended, or is a member again",

@@ -128,9 +128,13 @@ def test_what_is_not_stored_within_the_bound_is_waiting_and_never_complete(
     kept = [record for at, record in enumerate(lacking) if at != 1]
     write(sink.kafka, sink.prefix, [*whole, *kept, *bodiless, *silent])
     limits = Limits(abandon_ms=1_000)
-    client = stored(sink, tmp_path, limits, lambda each: len(closed_executions(each)) >= 5)
     client = stored(
-        sink, tmp_path, limits, lambda each: len(closed_executions(each, "abandoned")) >= 1
+        sink,
+        tmp_path,
+        limits,
+        lambda each: (
+            len(closed_executions(each)) >= 5 and len(closed_executions(each, "abandoned")) >= 1
+        ),
     )
     ended = closed_executions(client)
     [gone] = closed_executions(client, "abandoned")

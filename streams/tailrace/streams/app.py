@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import faust
-from faust.types import TP
-from mode.threads import WorkerThread
 
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
@@ -24,8 +23,10 @@ from tailrace.streams.cluster import Cluster, look_up
 from tailrace.streams.guard import Guard
 from tailrace.streams.options import HEARTBEAT_S, StreamOptions, StreamStats
 from tailrace.streams.outbox import Outbox, Published
+from tailrace.streams.positions import Positions
 from tailrace.streams.publisher import Publisher
 from tailrace.streams.state_table import CHANGELOG_CONFIGS, ROCKSDB_OPTIONS, StateTable
+from tailrace.streams.transport import FaustReader, QuickTransport
 from tailrace.streams.worker import StreamWorker
 
 if TYPE_CHECKING:
@@ -70,14 +71,6 @@ async def run_stream(
         await _Stream(options, counted, kafka, cluster, follower.book).run(stop)
 
 
-class _DaemonThread(WorkerThread):
-    """The consumer's thread: one that hangs shall not keep a process that ends from ending."""
-
-    def __init__(self, service: Any, **kwargs: Any) -> None:
-        super().__init__(service, **kwargs)
-        self.daemon = True
-
-
 class _Stream:
     """The parts of one worker, put together."""
 
@@ -105,16 +98,19 @@ class _Stream:
         self._app.tables.add(self._table)
         self._publisher = Publisher(kafka)
         self._outbox = Outbox(self._publisher, self._table, self._guard, self._count)
+        self._runs = RUNS.name(options.topic_prefix)
+        self._reader = FaustReader(self._app, self._runs)
+        self._positions = Positions(self._reader)
         self._worker = StreamWorker(
             options,
             stats,
             outbox=self._outbox,
             guard=self._guard,
+            positions=self._positions,
             table=self._table,
             book=book,
             log_id=cluster.log_id,
         )
-        self._runs = RUNS.name(options.topic_prefix)
         self._register()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -126,7 +122,6 @@ class _Stream:
                 for each in (self._outbox.run(), self._look(), self._tick())
             ]
             stack.push_async_callback(_cancel, tasks)
-            self._app.consumer._thread.Worker = _DaemonThread  # noqa: SLF001 - Faust has no other way
             await self._app.start()
             stack.push_async_callback(self._stop_app)
             stopping = asyncio.create_task(stop.wait())
@@ -143,15 +138,16 @@ class _Stream:
 
         async def assemble(stream: Any) -> None:
             async for event in stream.noack().events():
-                await worker.take(event.message, event.ack)
+                at = event.message.partition, event.message.offset
+                await worker.take(event.message, partial(self._reader.reached, *at))
 
         app.agent(topic, name="assemble", concurrency=1)(assemble)
 
         async def hand_over(_app: Any, _revoked: Any, **_: Any) -> None:
             self._stats.ready = False
-            if self._guard.failure.done():
-                return
-            await worker.hand_over()
+            if not self._guard.failure.done():
+                await worker.hand_over()
+            self._reader.hand_over()
 
         app.on_partitions_revoked.connect(hand_over, weak=False)
 
@@ -203,32 +199,24 @@ class _Stream:
                 _log.warning("the ends of the partitions cannot be asked for: %r", error)
 
     async def _let_time_pass(self) -> None:
-        consumer = self._app.consumer
-        owned = {tp.partition for tp in consumer.assignment() if tp.topic == self._runs}
         rebalances = self._app.rebalancing_count
-        until_ms, due = self._worker.due(owned)
-        ends = await consumer.highwaters(*[TP(self._runs, number) for number in owned])
+        until_ms, due = self._worker.due(self._reader.owned)
+        ends = await self._reader.ends()
+        positions = {number: await self._positions.next_of(number) for number in ends}
         if rebalances != self._app.rebalancing_count or not self._reads:
             return
-        by_number: dict[int, int] = {tp.partition: end or 0 for tp, end in ends.items()}
-        committed = {
-            number: consumer._committed_offset.get(TP(self._runs, number)) or 0  # noqa: SLF001 - as of the assignment
-            for number in owned
-        }
-        self._worker.pass_time(until_ms, {at: by_number[at] for at in due}, committed)
-        self._measure(by_number, committed)
+        lags = {number: max(end - positions[number], 0) for number, end in ends.items()}
+        self._worker.pass_time(until_ms, {at for at in due if lags.get(at) == 0})
+        self._measure(lags)
+        if not self._worker.takes:
+            await self._positions.hurry(ends)
 
     @property
     def _reads(self) -> bool:
         app = self._app
         return bool(app.tables.actives_ready and not app.rebalancing and not app.in_recovery)
 
-    def _measure(self, ends: Mapping[int, int], committed: Mapping[int, int]) -> None:
-        taken = self._worker.taken
-        lags = {
-            number: max(end - max(taken.get(number, -1) + 1, committed[number]), 0)
-            for number, end in ends.items()
-        }
+    def _measure(self, lags: dict[int, int]) -> None:
         self._stats.partitions = len(lags)
         self._stats.open_executions = self._worker.open_executions
         self._stats.meters.stands(open_executions=self._stats.open_executions, lags=lags)
@@ -249,7 +237,7 @@ class _Stream:
 
 def _faust_app(options: StreamOptions, kafka: Mapping[str, Any], cluster: Cluster) -> Any:
     servers = [f"kafka://{server}" for server in str(kafka["bootstrap_servers"]).split(",")]
-    return cast("Any", faust).App(
+    app = cast("Any", faust).App(
         options.group_id,
         broker=";".join(servers),
         broker_credentials=credentials(kafka),
@@ -258,6 +246,8 @@ def _faust_app(options: StreamOptions, kafka: Mapping[str, Any], cluster: Cluste
         topic_partitions=cluster.partitions,
         topic_replication_factor=cluster.replication,
         topic_disable_leader=True,
+        # A copy in memory is of no use to Faust: whoever takes a partition over reads it anew.
+        table_standby_replicas=1 if options.store == "rocksdb" else 0,
         processing_guarantee="at_least_once",
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=options.instance,
@@ -271,6 +261,8 @@ def _faust_app(options: StreamOptions, kafka: Mapping[str, Any], cluster: Cluste
         reply_create_topic=False,
         worker_redirect_stdouts=False,
     )
+    app.transport = QuickTransport(app.conf.broker_consumer, app)
+    return app
 
 
 def credentials(kafka: Mapping[str, Any]) -> Any:

@@ -18,12 +18,13 @@ from tailrace.streams.run_state import Place
 from tailrace.streams.staging import StagedRows, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from tailrace.schemas.schema_book import SchemaBook
     from tailrace.streams.guard import Guard
     from tailrace.streams.options import StreamOptions, StreamStats
     from tailrace.streams.outbox import Outbox
+    from tailrace.streams.positions import Positions
 
 MARGIN_MS = 2_000
 """Time is let pass only up to this before the broker's own: brokers' clocks differ a little."""
@@ -53,6 +54,7 @@ class StreamWorker:
         stats: told of dead letters.
         outbox: takes what comes of records.
         guard: told when the state cannot be read.
+        positions: asked before a record is taken, told once it was.
         table: where acknowledged rows lie.
         book: the schemas.
         log_id: the cluster's id.
@@ -65,6 +67,7 @@ class StreamWorker:
         *,
         outbox: Outbox,
         guard: Guard,
+        positions: Positions,
         table: Table,
         book: SchemaBook,
         log_id: str,
@@ -80,9 +83,10 @@ class StreamWorker:
         self._clock = BrokerClock()
         self._partitions: dict[int, Partition] = {}
         self._rows: dict[int, StagedRows] = {}
-        self._taken: dict[int, int] = {}
+        self._positions = positions
         self._generation = 0
         self._hopeless: dict[int, float] = {}
+        self._takes = False
 
     @property
     def open_executions(self) -> int:
@@ -90,9 +94,9 @@ class StreamWorker:
         return sum(partition.open_executions for partition in self._partitions.values())
 
     @property
-    def taken(self) -> Mapping[int, int]:
-        """Offset of the newest record that was taken of each partition."""
-        return self._taken
+    def takes(self) -> bool:
+        """Whether a record is being taken: it may wait for its schema, or for room."""
+        return self._takes
 
     async def take(self, message: Message, acknowledge: Callable[[], object]) -> None:
         """Fold a record; `acknowledge` is called once all that came of it is on the log.
@@ -101,6 +105,9 @@ class StreamWorker:
         and what nothing can be done about ends the worker through its guard.
         """
         generation = self._generation
+        if not await self._admits(message):
+            return
+        self._takes = True
         try:
             read, reason = await self._read(message)
             await self._outbox.room()
@@ -110,6 +117,15 @@ class StreamWorker:
         except Exception as error:  # noqa: BLE001 - see above
             _log.exception("%s-%s:%s", self._topic, message.partition, message.offset)
             self._guard.fail(error)
+        finally:
+            self._takes = False
+
+    async def _admits(self, message: Message) -> bool:
+        try:
+            return await self._positions.admits(message.partition, message.offset)
+        except Exception as error:  # noqa: BLE001 - what is not taken now is asked for again
+            _log.warning("where partition %s stands is not known: %r", message.partition, error)
+            return False
 
     def due(self, owned: Iterable[int]) -> tuple[int, set[int]]:
         """Return a broker time that has passed, and the partitions in which it changes something.
@@ -125,20 +141,16 @@ class StreamWorker:
         dues = {number: each.next_due_ms for number, each in self._partitions.items()}
         return until_ms, {at for at, due in dues.items() if due is not None and due < until_ms}
 
-    def pass_time(
-        self, until_ms: int, ends: Mapping[int, int], committed: Mapping[int, int]
-    ) -> None:
-        """Let time pass in those partitions of which everything was folded.
+    def pass_time(self, until_ms: int, numbers: Iterable[int]) -> None:
+        """Let time pass in partitions.
 
         Args:
             until_ms: what `due` returned.
-            ends: the partitions and their ends, asked for after that.
-            committed: what the group had committed of each when it was assigned.
+            numbers: those of which everything up to the end that they had after that was taken.
         """
-        for number, end in ends.items():
+        for number in numbers:
             partition = self._partitions.get(number)
-            reached = max(self._taken.get(number, -1) + 1, committed.get(number, 0))
-            if partition is not None and reached >= end:
+            if partition is not None:
                 self._put(number, partition.pass_time(until_ms))
 
     async def hand_over(self) -> None:
@@ -147,7 +159,7 @@ class StreamWorker:
         self._generation += 1
         self._partitions.clear()
         self._rows.clear()
-        self._taken.clear()
+        self._positions.clear()
 
     async def _read(self, message: Message) -> tuple[tuple[str, dict[str, Any]] | None, str]:
         """Return what the record says, or why it cannot be read."""
@@ -181,7 +193,7 @@ class StreamWorker:
                 reason = f"it could not be folded: {error!r}"
         if reason:
             self._put_aside(message, reason)
-        self._taken[number] = max(self._taken.get(number, -1), message.offset)
+        self._positions.took(number, message.offset)
 
     def _put_aside(self, message: Message, reason: str) -> None:
         self._stats.last_dead_letter = (
