@@ -47,7 +47,7 @@ def test_a_stack_lives_from_up_to_down_and_goes_on_where_it_ended(data: Path) ->
     assert up.returncode == 0, up.stderr
     first = status(data)
     assert first["running"]
-    assert first["serving"] == {"kafka": True, "clickhouse": True, "sink": True}
+    assert first["serving"] == dict.fromkeys(("kafka", "clickhouse", "sink", "stream"), True)
     for address in (first["kafka"], first["clickhouse"]):
         assert address in up.stdout
     append(first["kafka"], "kept", [b"one", b"two"])
@@ -66,7 +66,7 @@ def test_a_stack_lives_from_up_to_down_and_goes_on_where_it_ended(data: Path) ->
     assert "stop it with `tailrace down`" in refused.stderr
 
     ours = processes(data)
-    assert set(record(data).processes) == {"supervisor", "kafka", "clickhouse", "sink"}
+    assert set(record(data).processes) == {"supervisor", "kafka", "clickhouse", "sink", "stream"}
     down = tailrace("down", data=data)
     assert (down.returncode, down.stderr) == (0, "")
     assert not any(is_alive(process) for process in ours)
@@ -142,7 +142,7 @@ def test_in_the_foreground_an_interrupt_stops_everything(
                 break
         assert "clickhouse: not started: TAILRACE_CLICKHOUSE names another\n" in lines
         ours = processes(data)
-        assert set(record(data).processes) == {"supervisor", "kafka", "sink"}
+        assert set(record(data).processes) == {"supervisor", "kafka", "sink", "stream"}
         program.send_signal(signal.SIGINT)
         assert "the stack is stopped\n" in program.stdout.readlines()
         assert program.wait(30) == 0
@@ -152,23 +152,31 @@ def test_in_the_foreground_an_interrupt_stops_everything(
         assert not file.is_file() or b"not-for-files" not in file.read_bytes(), file
 
 
-def test_a_killed_sink_is_started_again_and_stores_what_came_meanwhile(data: Path) -> None:
+def test_killed_workers_are_started_again_and_miss_nothing_of_what_came_meanwhile(
+    data: Path,
+) -> None:
     assert tailrace("up", "--detach", data=data).returncode == 0
     before = record(data)
     kafka, url = before.addresses["kafka"], before.addresses["clickhouse"]
     write(kafka, DEFAULT_PREFIX, fleet(2))
     wait_until(lambda: stored(url) == 2 * 5, "the first events are stored")
 
-    os.kill(before.processes["sink"].pid, signal.SIGKILL)
+    workers = ("sink", "stream")
+    for name in workers:
+        os.kill(before.processes[name].pid, signal.SIGKILL)
     records = fleet(20)
     write(kafka, DEFAULT_PREFIX, records)
-    wait_until(lambda: record(data).restarts == {"sink": 1}, "the sink is restarted")
+    wait_until(lambda: record(data).restarts == dict.fromkeys(workers, 1), "both are restarted")
     wait_until(
-        lambda: record(data).processes.get("sink") not in {None, before.processes["sink"]},
-        "the new sink is recorded",
+        lambda: all(
+            record(data).processes.get(name) not in {None, before.processes[name]}
+            for name in workers
+        ),
+        "the new ones are recorded",
     )
     wait_until(lambda: stored(url) == 10 + len(records), "what came meanwhile is stored once")
-    assert status(data)["restarts"] == {"sink": 1}
+    wait_until(lambda: ended(url) == 22, "every execution is told to have ended", poll_s=0.2)
+    assert status(data)["restarts"] == dict.fromkeys(workers, 1)
     said = tailrace("status", data=data)
     assert said.returncode == 0
     (line,) = (line for line in said.stdout.splitlines() if " sink " in line)
@@ -193,3 +201,7 @@ def test_a_start_that_fails_says_why_with_exit_code_1_and_leaves_nothing(
         assert up.stderr.count("\n") == 1
         assert not (data / "stack.json").exists()
         assert not DataFolder(data).is_running()
+
+
+def ended(url: str) -> int:
+    return int(query(url, "SELECT uniqExact(trace_id) FROM tailrace.traces"))

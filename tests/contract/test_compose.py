@@ -23,6 +23,7 @@ from support import kafka_properties
 from support.repository import ROOT, SOURCE_ROOTS, modules, paths
 from tailrace.console.sink_view.server import serving
 from tailrace.sinks.sink import SinkStats
+from tailrace.streams.options import StreamStats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,16 +90,19 @@ def test_servers_are_asked_for_their_health_and_waited_for() -> None:
             assert how["condition"] == expected, f"{name} waits for {waited}"
 
 
-def test_the_sink_is_asked_for_its_health_on_the_port_that_it_is_told() -> None:
-    sink = SERVICES["sink"]
-    port = sink["command"][sink["command"].index("--metrics-port") + 1]
-    check = sink["healthcheck"]["test"]
+@pytest.mark.parametrize(("name", "stats"), [("sink", SinkStats), ("stream", StreamStats)])
+def test_a_worker_is_asked_for_its_health_on_the_port_that_it_is_told(
+    name: str, stats: type[SinkStats | StreamStats]
+) -> None:
+    service = SERVICES[name]
+    port = service["command"][service["command"].index("--metrics-port") + 1]
+    check = service["healthcheck"]["test"]
     assert check[:3] == ["CMD", "python", "-c"], "the image has Python and no curl"
     assert f"'http://127.0.0.1:{port}/healthz'" in check[3]
-    with serving(SinkStats()) as address:
+    with serving(stats()) as address:
         code = check[3].replace(f"http://127.0.0.1:{port}", address)
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    failed = SinkStats()
+    failed = stats()
     failed.health.failed("for the test")
     with serving(failed) as address:
         code = check[3].replace(f"http://127.0.0.1:{port}", address)

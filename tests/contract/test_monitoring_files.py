@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
     from tailrace.schemas.metrics import Metric
 
-DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy/grafana/sink.json").read_text("utf-8"))
+DASHBOARDS: dict[str, dict[str, Any]] = {
+    name: json.loads((ROOT / f"deploy/grafana/{name}.json").read_text("utf-8"))
+    for name in ("sink", "stream")
+}
+PANELS: list[dict[str, Any]] = [each for one in DASHBOARDS.values() for each in one["panels"]]
 ALERTS: dict[str, Any] = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text("utf-8"))
 RULES: list[dict[str, Any]] = [rule for group in ALERTS["groups"] for rule in group["rules"]]
 SERIES = {
@@ -34,7 +38,7 @@ FROM_PROMETHEUS = {"instance", "job", "le"}
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    for panel in DASHBOARD["panels"]:
+    for panel in PANELS:
         for target in panel["targets"]:
             yield panel["title"], target["expr"]
     for rule in RULES:
@@ -60,41 +64,49 @@ def test_an_expression_reads_declared_metrics_by_their_labels(name: str, express
 @pytest.mark.parametrize(("name", "expression"), tuple(expressions()))
 def test_counters_are_read_as_rates_and_gauges_are_not(name: str, expression: str) -> None:
     for series in re.findall(r"\btailrace_\w+", expression):
-        rated = re.search(rf"(rate|increase)\({series}\[", expression) is not None
+        rated = re.search(rf"(rate|increase)\({series}(\{{[^}}]*\}})?\[", expression) is not None
         whole = f"max({series})" in expression  # a total since the start, on purpose
         assert (SERIES[series].kind == "gauge") != (rated or whole), name
 
 
-def test_the_dashboard_shows_every_declared_metric_of_the_sink() -> None:
+@pytest.mark.parametrize(
+    ("dashboard", "prefixes"),
+    [("sink", ("tailrace_archive", "tailrace_schemas")), ("stream", ("tailrace_streams",))],
+)
+def test_a_dashboard_shows_every_declared_metric_of_its_worker(
+    dashboard: str, prefixes: tuple[str, ...]
+) -> None:
     shown = {
         metric.name
-        for panel in DASHBOARD["panels"]
+        for panel in DASHBOARDS[dashboard]["panels"]
         for target in panel["targets"]
         for metric in metrics_in(target["expr"])
     }
-    ours = {m.name for m in METRICS if m.name.startswith(("tailrace_archive", "tailrace_schemas"))}
-    assert shown == ours
+    assert shown == {m.name for m in METRICS if m.name.startswith(prefixes)}
 
 
 def test_legends_name_labels_that_the_expression_keeps() -> None:
-    for panel in DASHBOARD["panels"]:
+    for panel in PANELS:
         for target in panel["targets"]:
             for label in re.findall(r"{{(\w+)}}", target["legendFormat"]):
                 kept = f"by ({label})" in target["expr"] or " by " not in target["expr"]
                 assert kept, panel["title"]
 
 
-def test_panels_have_ids_of_their_own_a_text_and_a_place_of_their_own() -> None:
-    panels = DASHBOARD["panels"]
+@pytest.mark.parametrize("dashboard", DASHBOARDS)
+def test_panels_have_ids_of_their_own_a_text_and_a_place_of_their_own(dashboard: str) -> None:
+    panels = DASHBOARDS[dashboard]["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     assert len({(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}) == len(panels)
     assert all(panel["description"] for panel in panels)
 
 
-def test_there_is_an_alert_for_lag_gaps_dead_letters_and_a_stuck_sink() -> None:
-    names = " ".join(rule["alert"] for rule in RULES)
-    for what in ("Lags", "Gaps", "DeadLetters", "Stuck", "Down"):
-        assert what in names
+def test_there_is_an_alert_for_lag_gaps_dead_letters_and_what_is_stuck() -> None:
+    names = {rule["alert"] for rule in RULES}
+    for what in ("Lags", "Stuck", "Down", "OwnsNothing"):
+        assert {f"TailraceSink{what}", f"TailraceStream{what}"} <= names
+    assert {"TailraceDeadLetters", "TailraceStreamDeadLetters", "TailraceAbandoned"} <= names
+    assert any("Gaps" in name for name in names)
 
 
 def test_an_alert_says_what_is_wrong_what_to_do_and_how_bad_it_is() -> None:

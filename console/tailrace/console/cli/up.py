@@ -31,7 +31,7 @@ def command(
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once it serves.")] = False,
 ) -> None:
-    """Start Kafka, ClickHouse and the sink on this machine.
+    """Start Kafka, ClickHouse, the sink and the streams on this machine.
 
     Topics and tables are made if they are missing. Everything they keep is in the data folder, so a
     restart goes on where the last one ended, on the same ports if they are still free. A server

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,17 @@ class DataFolder:
     def clickhouse(self) -> Path:
         """The engine's tables."""
         return self.path / "clickhouse"
+
+    @property
+    def streams(self) -> Path:
+        """What the stream worker keeps beside its changelog."""
+        return self.path / "streams"
+
+    @property
+    def instance(self) -> str:
+        """A name of this folder's workers alone: stacks may share a Kafka that was given."""
+        place = f"{platform.node()}:{self.path.absolute()}"
+        return f"up-{hashlib.sha256(place.encode()).hexdigest()[:16]}"
 
     @property
     def logs(self) -> Path:

@@ -2,7 +2,8 @@
 
 To add something to every stack: a `Step` to `STEPS` (done once both servers serve), or a maker of a
 `Member` to `DEPENDENTS` (a worker that needs both). Each entry is a function that takes the data
-folder, so that nothing is imported or opened before a stack starts.
+folder, so that nothing is imported or opened before a stack starts; a dependent may be None, where
+what it needs is not installed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tailrace.console.local.kafka import Kafka
 from tailrace.console.local.preparation import tables_step, topics_step
 from tailrace.console.local.sink import sink_dependent
 from tailrace.console.local.stack import Stack
+from tailrace.console.local.stream import stream_dependent
 
 if TYPE_CHECKING:
     import threading
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
     from tailrace.console.local.members import Dependent, Member, Step
 
 STEPS: tuple[Callable[[DataFolder], Step], ...] = (topics_step, tables_step)
-DEPENDENTS: tuple[Callable[[DataFolder], Dependent], ...] = (sink_dependent,)
+DEPENDENTS: tuple[Callable[[DataFolder], Dependent | None], ...] = (
+    sink_dependent,
+    stream_dependent,
+)
 
 GIVEN_BY = {"kafka": "TAILRACE_KAFKA", "clickhouse": "TAILRACE_CLICKHOUSE"}
 """The variable that names a server of the user's own, for each server of a stack."""
@@ -72,7 +77,7 @@ def build_stack(options: StackOptions, tell: Tell) -> Stack:
         members,
         given=given,
         steps=[make(folder) for make in STEPS],
-        dependents=[make(folder) for make in DEPENDENTS],
+        dependents=[made for make in DEPENDENTS if (made := make(folder)) is not None],
         background=() if "kafka" in given else (_train,),
         tell=tell,
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
 import sys
 from typing import TYPE_CHECKING
 
@@ -29,13 +27,7 @@ def sink_dependent(folder: DataFolder) -> Dependent:
             "TAILRACE_CLICKHOUSE": endpoints.clickhouse,
         }
         log = folder.logs / "sink.log"
-        command = (*_COMMAND, "--instance", _instance(folder))
+        command = (*_COMMAND, "--instance", folder.instance)
         return Program("sink", command, log, ready=lambda: True, variables=addresses)
 
     return make
-
-
-def _instance(folder: DataFolder) -> str:
-    """Return a name of this folder's sink alone: stacks may share a Kafka that was given."""
-    place = f"{platform.node()}:{folder.path.absolute()}"
-    return f"up-{hashlib.sha256(place.encode()).hexdigest()[:16]}"
