@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from support.traces import TRACE, Journal, store
 from tailrace.console.cli import main
+from tailrace.sinks.clickhouse import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,6 +136,35 @@ def test_the_json_document_reads_back(clickhouse: str, database: str, shown: Sho
     (run,) = execution["runs"]
     assert (run["input"], run["output"]) == ({"q": HOSTILE}, {"a": None})
     assert run["steps"][0]["output"] == [2]
+
+
+def test_an_abandoned_execution_says_where_it_was_until_something_comes(
+    clickhouse: str, database: str, shown: Shown, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = Journal(ROOT).started("a")
+    seen = datetime.now(UTC) - timedelta(hours=1)
+    store(clickhouse, database, journal.events, broker_ts=seen)
+    row = {
+        "trace_id": TRACE,
+        "root_run_id": ROOT,
+        "status": "abandoned",
+        "component": "support",
+        "closed_at": seen + timedelta(minutes=10),
+        "runs": [ROOT],
+        "open_runs": [ROOT],
+        "last_step": "look#0",
+        "last_seen_at": seen,
+    }
+    connect(clickhouse, database).insert("traces", [list(row.values())], column_names=list(row))
+    assert main(["traces", "ls", "--status", "abandoned", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "abandoned"
+    _, out, _ = shown(TRACE)
+    said = f"? abandoned: run {ROOT} gave no sign of life after {seen:%Y-%m-%d %H:%M:%S}Z"
+    assert " ".join(out.splitlines()[1:3]).startswith(said)
+    (execution,) = json.loads(shown(TRACE, "--json")[1])["executions"]
+    assert execution["abandoned"]["last_step"] == "look#0"
+    store(clickhouse, database, journal.step("a", 1, [2]).events[1:], broker_ts=datetime.now(UTC))
+    assert "abandoned" not in shown(TRACE)[1]
 
 
 def test_raw_events_name_their_places_in_the_log(

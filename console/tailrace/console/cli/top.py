@@ -10,7 +10,8 @@ from rich.text import Text
 
 from tailrace.console.cli.traces import ComponentOption, EnvironmentOption, Screen
 from tailrace.console.report.health_table import health_record, health_table
-from tailrace.console.report.printable import json_text
+from tailrace.console.report.printable import json_text, one_line
+from tailrace.schemas.errors import TailraceError
 from tailrace.sinks.clickhouse import connect
 from tailrace.sinks.queries.health_by_deployment import health_by_deployment
 
@@ -60,10 +61,16 @@ def command(
     if once or not console.is_terminal:
         console.print(look())
         return
+    shown = look()
     try:
-        with Live(look(), console=console, auto_refresh=False, screen=True) as live:
+        with Live(shown, console=console, auto_refresh=False, screen=True) as live:
             while True:
                 time.sleep(every)
-                live.update(look(), refresh=True)
+                try:
+                    shown = look()
+                    live.update(shown, refresh=True)
+                except TailraceError as error:
+                    # Who leaves it open finds it open: servers come back.
+                    live.update(Group(Text(one_line(str(error)), style="red"), shown), refresh=True)
     except KeyboardInterrupt:
         return

@@ -1,7 +1,7 @@
 """`tailrace traces show ID`: one trace, as the tree and the conversation that it was."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -13,9 +13,11 @@ from tailrace.console.report.headline import headline
 from tailrace.console.report.outline import draw
 from tailrace.console.report.printable import json_text, one_line
 from tailrace.console.report.raw import raw_lines, raw_record
+from tailrace.console.report.silence import silence
 from tailrace.console.report.story import tell
 from tailrace.console.report.telling import Telling
 from tailrace.sinks.clickhouse import connect
+from tailrace.sinks.queries.closed_executions import abandoned_executions
 from tailrace.sinks.queries.raw_events import raw_events
 from tailrace.sinks.queries.read_trace import StoredTrace, read_trace
 from tailrace.sinks.queries.trace_id import whole_trace_id
@@ -56,16 +58,21 @@ def command(
             screen.line(line)
         return
     stored = read_trace(client, trace)
+    abandoned = abandoned_executions(client, stored.trace_id)
     if json:
-        found = document(stored.trace_id, assemble(stored.events), stored.bodies)
+        found = document(stored.trace_id, assemble(stored.events), stored.bodies, abandoned)
         screen.plain(json_text(found, indent=2))
         return
-    _show(screen, stored, full=full)
+    _show(screen, stored, abandoned, full=full)
 
 
-def _show(screen: Screen, stored: StoredTrace, *, full: bool) -> None:
+def _show(
+    screen: Screen, stored: StoredTrace, abandoned: list[dict[str, Any]], *, full: bool
+) -> None:
     roots = assemble(stored.events)
     screen.line(headline(stored.trace_id, roots, screen.width))
+    for each in abandoned:
+        screen.line(silence(each))
     for row in stored.unreadable:
         screen.line(Text(f"gap  {one_line(row.reason)}", style="bold yellow"))
     telling = Telling(stored.bodies, datetime.now(UTC), full)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tailrace.sinks.queries.payload_texts import recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from tailrace.console.report.tree import Run, Step
@@ -49,18 +49,36 @@ _STEP_FIELDS = (
 _ERROR = ("type", "message", "stack")
 
 
-def document(trace_id: str, roots: Sequence[Run], bodies: Mapping[str, str]) -> dict[str, Any]:
-    """Return `{"trace_id", "executions": [{"root_run_id", "outcome", "runs": [...]}]}`."""
+def document(
+    trace_id: str,
+    roots: Sequence[Run],
+    bodies: Mapping[str, str],
+    abandoned: Iterable[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """Return `{"trace_id", "executions": [{"root_run_id", "outcome", "abandoned", "runs": []}]}`.
+
+    `abandoned` is null, or where the execution was when it gave its last sign of life.
+    """
+    silent = {each["root_run_id"]: _silence(each) for each in abandoned}
     return {
         "trace_id": trace_id,
         "executions": [
             {
                 "root_run_id": root.fields.root_run_id,
                 "outcome": root.outcome,
+                "abandoned": silent.get(root.fields.root_run_id),
                 "runs": [_run(run, bodies) for run in root.with_descendants()],
             }
             for root in roots
         ],
+    }
+
+
+def _silence(execution: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "last_seen_at": _time(execution["last_seen_at"]),
+        "last_step": execution["last_step"],
+        "open_runs": list(execution["open_runs"]),
     }
 
 

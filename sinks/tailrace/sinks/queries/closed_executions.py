@@ -106,6 +106,30 @@ FROM executions
 WHERE has_ended
 """
 
+# What came since an execution was abandoned has opened it again, until it is closed anew.
+_ABANDONED = """
+SELECT root_run_id, last_seen_at, last_step, open_runs
+FROM
+(
+    SELECT *
+    FROM traces
+    WHERE trace_id = {trace_id:String}
+    ORDER BY root_run_id, revision DESC
+    LIMIT 1 BY root_run_id
+)
+WHERE status = 'abandoned'
+    AND closed_at >= (SELECT max(broker_ts) FROM events WHERE trace_id = {trace_id:String})
+ORDER BY root_run_id
+"""
+
+
+def abandoned_executions(client: Client, trace_id: str) -> list[dict[str, Any]]:
+    """Return `root_run_id`, `last_seen_at`, `last_step`, `open_runs` of a trace's abandoned ones.
+
+    Raises as `closed_executions` does.
+    """
+    return ask(client, _ABANDONED, {"trace_id": trace_id})
+
 
 def closed_executions(client: Client, status: str = "ended") -> list[dict[str, Any]]:
     """Return the last revision of every execution that was closed so, as the streams tell it.
