@@ -1,4 +1,4 @@
-"""Stream workers: runs a second, CPU a run, delay to the record on `traces`, state with many open.
+"""Stream workers: runs a second, CPU a run, delay to the row in `traces`, state with many open.
 
 Starts servers of its own in a temporary folder. `python bench/streams.py --profile` adds where the
 worker's time goes.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import cProfile
+import gc
 import io
 import os
 import pstats
@@ -16,6 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +26,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from support.log_journal import create_topics, fleet, run_records, write_async
-from support.stack import address_of, running_kafka
+from support.log_sinks import spawn_sink
+from support.stack import address_of, running_clickhouse, running_kafka
 from tailrace.schemas.catalog import shipped
 from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.wire import decode
+from tailrace.sinks.clickhouse import ask, connect
+from tailrace.sinks.migrations import migrate
+from tailrace.sinks.sink import SinkOptions
 from tailrace.streams.app import StreamOptions, StreamStats, run_stream
 from tailrace.streams.assemble import Assembly
 from tailrace.streams.closing import Source
@@ -38,8 +44,25 @@ from tailrace.streams.run_state import Place
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from clickhouse_connect.driver.client import Client
+
+    from support.log_journal import Keyed
+
 PARTITIONS = 4
+LOOK_S = 0.1
 _POLL_S = 0.02
+_PORTION = 5_000
+_ROWS = """
+SELECT trace_id, closed_at FROM traces WHERE closed_at > now64(3, 'UTC') - INTERVAL 10 SECOND
+"""
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where they are."""
+
+    kafka: str
+    clickhouse: str
 
 
 class MemoryRows(dict[bytes, bytes]):
@@ -59,13 +82,22 @@ def main() -> None:
     parser.add_argument("--open", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--write", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--kafka", help=argparse.SUPPRESS)
     told = parser.parse_args()
+    if told.write is not None:
+        print(asyncio.run(write_at(told.kafka, told.write, told.seconds)))
+        return
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, Python {sys.version[:6]}")
     fold_alone(told.runs)
-    with running_kafka() as member, tempfile.TemporaryDirectory() as folder:
-        kafka = address_of(member)
-        rate = asyncio.run(backlog(kafka, Path(folder), told.runs, profile=told.profile))
-        asyncio.run(delays(kafka, Path(folder), rate / 2, told.seconds))
+    with (
+        running_kafka() as kafka,
+        running_clickhouse() as clickhouse,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        servers = Servers(address_of(kafka), address_of(clickhouse))
+        rate = asyncio.run(backlog(servers.kafka, Path(folder), told.runs, profile=told.profile))
+        asyncio.run(delays(servers, Path(folder), rate / 2, told))
     many_open(told.open)
 
 
@@ -112,35 +144,88 @@ async def backlog(kafka: str, folder: Path, runs: int, *, profile: bool) -> floa
     return rate
 
 
-async def delays(kafka: str, folder: Path, rate: float, seconds: float) -> None:
-    """Measure from a run's last event to its record on `traces`, both as the broker took them."""
-    prefix = "delays."
+async def delays(servers: Servers, folder: Path, rate: float, told: argparse.Namespace) -> None:
+    """Measure from a run's last event to its record on `traces` and to its row, many runs open."""
+    kafka, prefix = servers.kafka, "delays."
     await asyncio.to_thread(create_topics, kafka, prefix, PARTITIONS)
+    sink = SinkOptions(kafka, servers.clickhouse, "bench", prefix)
+    client = connect(servers.clickhouse, "bench")
+    migrate(client)
+    storing = spawn_sink(sink)
     stats, stop = StreamStats(), asyncio.Event()
+    before = resident_bytes()
     options = StreamOptions(kafka, prefix, data=folder / prefix)
     work = asyncio.create_task(run_stream(options, stop, stats=stats))
-    await until(lambda: stats.ready or work.done())
-    count, begun = 0, time.monotonic()
+    for at in range(0, told.open, _PORTION):
+        await write_async(kafka, prefix, opened(at, min(_PORTION, told.open - at)))
+    await until(lambda: (stats.ready and stats.events >= told.open) or work.done())
+    await asyncio.to_thread(gc.collect)
+    grown = resident_bytes() - before
+    print(f"{stats.events:,} runs open in a worker: {grown / max(told.open, 1):,.0f} bytes each")
     cpu = time.process_time()
+    writer = await asyncio.create_subprocess_exec(
+        *(sys.executable, __file__, "--write", f"{rate:.0f}", "--seconds", f"{told.seconds}"),
+        *("--kafka", kafka),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    rows_ms: dict[str, float] = {}
+    while writer.returncode is None or await asyncio.to_thread(lacking, client, rows_ms):
+        await asyncio.to_thread(look, client, rows_ms)
+        await asyncio.sleep(LOOK_S)
+    written, _ = await writer.communicate()
+    spent = time.process_time() - cpu
+    stop.set()
+    await work
+    storing.terminate()
+    storing.wait()
+    asked = f"at {rate:,.0f} runs/s asked, {float(written):,.0f} reached"
+    print(f"{asked}: {spent / told.seconds:.0%} of a core")
+    for what, found in (
+        ("record on traces", await trace_delays_ms(kafka, prefix)),
+        ("row in traces", list(rows_ms.values())),
+    ):
+        p50, p99 = statistics.median(found), statistics.quantiles(found, n=100)[98]
+        print(
+            f"  from last event to {what}: p50 {p50:,.0f} ms, p99 {p99:,.0f} ms, "
+            f"max {max(found):,.0f} ms of {len(found):,}"
+        )
+
+
+def opened(first: int, count: int) -> list[Keyed]:
+    """Return the first events of runs that do not end."""
+    start_us = 1_790_000_000_000_000 + first
+    return [
+        record
+        for at in range(count)
+        for record in run_records(steps=0, start_us=start_us + at, end=None)
+    ]
+
+
+def look(client: Client, rows_ms: dict[str, float]) -> None:
+    """Note of rows that were not seen before how late they are, by at most a look too much."""
+    now_ms = time.time() * 1_000
+    for row in ask(client, _ROWS, {}):
+        closed_ms = row["closed_at"].timestamp() * 1_000
+        rows_ms.setdefault(row["trace_id"], now_ms - closed_ms)
+
+
+def lacking(client: Client, rows_ms: dict[str, float]) -> bool:
+    """Say whether rows of ended executions were not seen yet."""
+    [row] = ask(client, "SELECT uniqExact(trace_id) AS n FROM traces", {})
+    [runs] = ask(client, "SELECT countIf(last_seq IS NOT NULL) AS n FROM events", {})
+    return row["n"] < runs["n"] or len(rows_ms) < row["n"]
+
+
+async def write_at(kafka: str, rate: float, seconds: float) -> float:
+    """Write whole runs at a rate; return what was reached, in runs a second."""
+    count, begun = 0, time.monotonic()
     while time.monotonic() - begun < seconds:
         portion = max(1, round(rate * 0.05))
         records = [each for each in fleet(portion, steps=0) if each[0] == "runs"]
-        await write_async(kafka, prefix, records)
+        await write_async(kafka, "delays.", records)
         count += portion
         await asyncio.sleep(max(0.0, begun + count / rate - time.monotonic()))
-    reached = count / (time.monotonic() - begun)
-    spent = time.process_time() - cpu
-    deadline = time.monotonic() + 30
-    await until(lambda: stats.traces >= count or time.monotonic() > deadline)
-    stop.set()
-    await work
-    found = await trace_delays_ms(kafka, prefix)
-    p50, p99 = statistics.median(found), statistics.quantiles(found, n=100)[98]
-    print(
-        f"at {rate:,.0f} runs/s asked, {reached:,.0f} reached: {len(found)} of {count} traces, "
-        f"p50 {p50:,.0f} ms, p99 {p99:,.0f} ms, max {max(found):,.0f} ms from last event to trace; "
-        f"CPU with the writer {spent / count * 1e6:,.0f} µs a run"
-    )
+    return count / (time.monotonic() - begun)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tailrace.streams.liveness import Liveness
 from tailrace.streams.positions import PATIENCE_S, Positions
 
 
@@ -102,9 +103,14 @@ def test_records_that_do_not_come_are_asked_for_again() -> None:
         partition.now += 2
         await positions.hurry({0: 9})
         assert partition.rewound == [5]
+        assert positions.stalled_s > PATIENCE_S
+        health = Liveness(stuck_after_s=1.0, clock=partition.clock)
+        health.turned(ready=True, waits=False, stalled_s=positions.stalled_s)
+        assert health.trouble() == "records wait, and none has come to the worker for 4 s"
         positions.took(0, 5)
         partition.now += PATIENCE_S + 1
         await positions.hurry({0: 9})
         assert partition.rewound == [5], "it got on"
+        assert positions.stalled_s == 0
 
     asyncio.run(wait())

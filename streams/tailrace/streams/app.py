@@ -182,7 +182,11 @@ class _Stream:
                     )
                 )
             self._stats.ready = self._reads
-            self._stats.health.turned(ready=self._reads, waits=self._outbox.waits)
+            self._stats.health.turned(
+                ready=self._reads,
+                waits=self._outbox.waits,
+                stalled_s=self._positions.stalled_s,
+            )
             await asyncio.sleep(_LOOK_S)
 
     async def _tick(self) -> None:

@@ -32,16 +32,19 @@ class Liveness:
         self._turned_at = clock()
         self._ready = False
         self._waiting_since: float | None = None
+        self._stalled_s = 0.0
         self._failure = ""
 
-    def turned(self, *, ready: bool, waits: bool) -> None:
+    def turned(self, *, ready: bool, waits: bool, stalled_s: float = 0.0) -> None:
         """Note that the worker's loop turned.
 
         Args:
             ready: whether its state is back and it reads.
             waits: whether something that it has folded is not acknowledged yet.
+            stalled_s: for how long records did not come although there are some.
         """
         now = self._clock()
+        self._stalled_s = stalled_s
         self._turned_at = now
         self._ready = ready
         if not waits:
@@ -70,4 +73,6 @@ class Liveness:
                 "Kafka has not taken what the worker publishes for "
                 f"{now - self._waiting_since:.0f} s"
             )
+        if self._stalled_s > self.stuck_after_s:
+            return f"records wait, and none has come to the worker for {self._stalled_s:.0f} s"
         return None

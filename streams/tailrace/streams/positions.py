@@ -46,6 +46,7 @@ class _Waiting:
 
     position: int
     since: float
+    asked_at: float
 
 
 class Positions:
@@ -62,6 +63,12 @@ class Positions:
         self._next: dict[int, int] = {}
         self._rewound: dict[int, int] = {}
         self._waiting: dict[int, _Waiting] = {}
+
+    @property
+    def stalled_s(self) -> float:
+        """For how long records of some partition have not come although there are some."""
+        now = self._clock()
+        return max((now - each.since for each in self._waiting.values()), default=0.0)
 
     def clear(self) -> None:
         """Forget all partitions: they are handed over."""
@@ -117,8 +124,8 @@ class Positions:
             if position >= end:
                 waiting.pop(partition, None)
             elif before is None or before.position != position:
-                waiting[partition] = _Waiting(position, now)
-            elif now - before.since > PATIENCE_S:
-                waiting[partition] = _Waiting(position, now)
+                waiting[partition] = _Waiting(position, now, now)
+            elif now - before.asked_at > PATIENCE_S:
+                before.asked_at = now
                 _log.warning("partition %s: %s does not come", partition, position)
                 await self._reader.rewind(partition, position)

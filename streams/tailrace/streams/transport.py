@@ -4,7 +4,8 @@ Faust resumes the partitions of a topic, seeks to what is committed, and then, a
 a rebalance, empties its queues: what was handed on in between is gone. What it hands on during a
 rebalance it skips, and acknowledges. So here nothing is handed on until a rebalance is over, and
 what is committed is told by whoever took the records. The rest differs since no setting says it:
-how long the broker holds a request, and that the thread keeps no process from ending.
+how long the broker holds a request, what a record costs, and that the thread keeps no process from
+ending.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ FETCH_WAIT_MS = 200
 """So long the broker holds a request for records that are not there yet. Faust's own is 1.5 s, and
 all that is asked on the same connection waits behind it: each step of a rebalance, each end of a
 partition."""
+
+_GET_S = 1.0
+_TOGETHER = 100
+"""So many records are handed on together: for each time Faust starts four tasks, one of which waits
+for a rebalance to begin."""
 
 _HELD_S = 0.05
 """How often it is looked whether a rebalance is over."""
@@ -69,6 +75,28 @@ class _QuickConsumer(_Consumer):
             return {}
         base: Any = super()
         return await base._getmany(partitions, timeout)  # noqa: SLF001 - the base's own
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        try:
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):  # noqa: SLF001 - as in the base
+                await self.sleep(0)
+                found = [pair async for pair in self.getmany(timeout=_GET_S)]
+                for at in range(0, len(found), _TOGETHER):
+                    portion = self._hand_on(found[at : at + _TOGETHER])
+                    await self.wait_first(portion, self.suspend_flow.wait())
+        except (*self.consumer_stopped_errors, asyncio.CancelledError):
+            if not self.transport.app.should_stop:
+                raise
+
+    async def _hand_on(self, found: list[tuple[TP, Any]]) -> None:
+        generation = self.app.consumer_generation_id
+        for tp, message in found:
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            reached = self._read_offset[tp] if self._is_changelog_tp(tp) else None
+            if reached is None or message.offset >= reached:
+                await self.callback(message)
+                self._read_offset[tp] = message.offset
 
     def ack(self, message: Any) -> bool:  # noqa: ARG002 - the base's signature
         """Take no notice: Faust acknowledges what it skips."""
