@@ -5,19 +5,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from support.log_journal import create_topics, fleet, write
+from support.log_sinks import archive
 from support.stream_outputs import folded, log_id, published
 from support.stream_workers import end_worker, spawn_worker
 from support.waiting import wait_until
+from tailrace.sinks.clickhouse import connect
+from tailrace.sinks.queries.closed_executions import FIELDS, closed_executions, ended_by_events
+from tailrace.sinks.sink import SinkOptions
 from tailrace.streams.options import StreamOptions
 
 if TYPE_CHECKING:
@@ -91,13 +96,20 @@ def torn(records: list[Keyed], chance: random.Random) -> tuple[list[Keyed], list
     return first, second
 
 
+@pytest.fixture
+def sink(kafka: str, clickhouse: str, database: str, topic_prefix: str) -> SinkOptions:
+    create_topics(kafka, topic_prefix, partitions=4)
+    return SinkOptions(kafka, clickhouse, database, topic_prefix)
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", seeds())
 def test_what_is_published_is_what_the_fold_makes_whatever_was_broken(
-    kafka: str, topic_prefix: str, tmp_path: Path, seed: int
+    kafka: str, sink: SinkOptions, tmp_path: Path, seed: int
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 - a test's dice
-    create_topics(kafka, topic_prefix, partitions=4)
+    assert sink.prefix is not None
+    topic_prefix = sink.prefix
     options = StreamOptions(kafka, topic_prefix, data=tmp_path, session_s=SESSION_S)
     workers = Workers(options, chance)
     done: list[str] = []
@@ -131,6 +143,17 @@ def test_what_is_published_is_what_the_fold_makes_whatever_was_broken(
     expected = folded(kafka, topic_prefix, options.limits, log_id=log_id(kafka))
     assert published(kafka, topic_prefix) == expected, done
     assert workers.defects == []
+    asyncio.run(archive(sink))
+    client = connect(sink.clickhouse, sink.database)
+    by_streams, by_events = closed_executions(client), ended_by_events(client)
+    assert len(by_streams) == ROUNDS * RUNS_A_ROUND
+    assert by_identity(by_streams) == by_identity(by_events), done
+
+
+def by_identity(rows: list[dict[str, Any]]) -> dict[Any, dict[str, Any]]:
+    return {
+        (row["trace_id"], row["root_run_id"]): {name: row[name] for name in FIELDS} for row in rows
+    }
 
 
 def grown(workers: Workers, kafka: str, prefix: str, before: int) -> bool:
