@@ -7,11 +7,12 @@ import os
 import signal
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import CommitFailedError
 
 from support.executions import MadeRun, Record
@@ -22,8 +23,11 @@ from support.stream_workers import TOLD, end_worker, running_workers, spawn_work
 from support.waiting import wait_until
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.consumers import stop_consumer
+from tailrace.schemas.lineage import LogMovedAwayError
+from tailrace.schemas.records import LogMoved
 from tailrace.schemas.topics import DEAD_LETTERS
 from tailrace.schemas.wire import encode
+from tailrace.streams.cluster import look_up
 from tailrace.streams.execution import Limits
 from tailrace.streams.options import SESSION_S, StreamOptions
 
@@ -62,10 +66,10 @@ def wait_for(options: StreamOptions, count: int, *, within_s: float = DONE_S) ->
     )
 
 
-def assert_as_folded(options: StreamOptions, but: Collection[str] = ()) -> None:
+def assert_as_folded(options: StreamOptions, but: Collection[str] = (), log: str = "") -> None:
     """Fail unless what is published is what the fold makes, but for executions of these roots."""
     kafka, prefix = kafka_of(options), options.topic_prefix
-    expected = folded(kafka, prefix, options.limits, log_id=log_id(kafka))
+    expected = folded(kafka, prefix, options.limits, log_id=log or log_id(kafka))
     kept = {key: trace for key, trace in expected.items() if key[1] not in but}
     assert published(kafka, prefix) == kept
 
@@ -226,6 +230,64 @@ def members(options: StreamOptions) -> int:
         return len(found) if state == "Stable" else 0
 
     return asyncio.run(ask())
+
+
+def test_a_log_that_was_moved_keeps_its_id_and_its_holes_mean_nothing(
+    options: StreamOptions,
+) -> None:
+    options = replace(options, store="rocksdb")
+    here = log_id(kafka_of(options))
+    moved = LogMoved(old_cluster_id="the-first", new_cluster_id=here, ts=datetime.now(UTC))
+    whole = fleet(10)
+    changelog = f"{options.group_id}-state-changelog"
+    create_plain(kafka_of(options), changelog)  # as the mover writes it: compacted topics refuse
+    write(
+        kafka_of(options),
+        options.topic_prefix,
+        [("control", b"", encode(latest("log_moved"), moved.flatten())), *whole[: len(whole) // 2]],
+    )
+    with running_workers(options):
+        wait_for(options, 4)
+    # Where the old log had nothing at an offset, the new one has a record without key and value.
+    write_fillers(options, [changelog, f"{options.topic_prefix}runs"])
+    write(kafka_of(options), options.topic_prefix, whole[len(whole) // 2 :])
+    with running_workers(replace(options, data=options.data / "anew")):
+        wait_for(options, 10)
+    assert_as_folded(options, log="the-first")
+    away = LogMoved(old_cluster_id=here, new_cluster_id="the-next", ts=datetime.now(UTC))
+    written = [("control", b"", encode(latest("log_moved"), away.flatten()))]
+    write(kafka_of(options), options.topic_prefix, written)
+    told = {"bootstrap_servers": kafka_of(options)}
+    with pytest.raises(LogMovedAwayError, match="point TAILRACE_KAFKA there"):
+        asyncio.run(look_up(told, options.topic_prefix))
+
+
+def create_plain(kafka: str, topic: str) -> None:
+    async def create() -> None:
+        admin: Any = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        await admin.start()
+        try:
+            await admin.create_topics([NewTopic(topic, num_partitions=2, replication_factor=1)])
+        finally:
+            await admin.close()
+
+    asyncio.run(create())
+
+
+def write_fillers(options: StreamOptions, topics: list[str]) -> None:
+    async def send() -> None:
+        producer: Any = AIOKafkaProducer(bootstrap_servers=kafka_of(options))
+        await producer.start()
+        try:
+            for topic in topics:
+                for partition in (0, 1):
+                    batch = producer.create_batch()
+                    batch.append(key=None, value=None, timestamp=None)
+                    await (await producer.send_batch(batch, topic, partition=partition))
+        finally:
+            await producer.stop()
+
+    asyncio.run(send())
 
 
 def test_silence_abandons_but_not_the_silence_of_the_worker(options: StreamOptions) -> None:

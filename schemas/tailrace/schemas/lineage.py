@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tailrace.schemas.errors import TailraceError
+from tailrace.schemas.wire import WireError, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +40,17 @@ class Lineage:
     def log_id(self) -> str:
         """The log's id: that of the cluster it began on."""
         return self.clusters[0]
+
+
+def as_move(value: bytes | None) -> Move | None:
+    """Return the move that a record of `control` tells of; None if it is another record."""
+    try:
+        schema, fields = decode(value or b"")
+    except WireError:
+        return None
+    if schema.name != "log_moved":
+        return None
+    return Move(fields["old_cluster_id"], fields["new_cluster_id"])
 
 
 def lineage(cluster_id: str, moves: Iterable[Move]) -> Lineage:

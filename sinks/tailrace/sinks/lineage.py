@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tailrace.schemas import topics
-from tailrace.schemas.lineage import Lineage, Move, lineage
-from tailrace.schemas.wire import WireError, decode
+from tailrace.schemas.lineage import Lineage, Move, as_move, lineage
 
 if TYPE_CHECKING:
-    from tailrace.sinks.archive.cutting import LogRecord
     from tailrace.sinks.gaps.log import Log
 
 
@@ -32,16 +30,5 @@ async def read_moves(log: Log, prefix: str) -> list[Move]:
         for partition in partitions
         async for records in log.read(partition, begins[partition], ends[partition])
         for record in records
-        if (move := as_move(record)) is not None
+        if (move := as_move(record.value)) is not None
     ]
-
-
-def as_move(record: LogRecord) -> Move | None:
-    """Return the move that a record of `control` tells of; None if it is another record."""
-    try:
-        schema, fields = decode(record.value or b"")
-    except WireError:
-        return None
-    if schema.name != "log_moved":
-        return None
-    return Move(fields["old_cluster_id"], fields["new_cluster_id"])
