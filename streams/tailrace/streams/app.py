@@ -23,6 +23,7 @@ from tailrace.streams.cluster import Cluster, look_up
 from tailrace.streams.guard import Guard
 from tailrace.streams.options import HEARTBEAT_S, StreamOptions, StreamStats
 from tailrace.streams.outbox import Outbox, Published
+from tailrace.streams.pauses import collect_garbage
 from tailrace.streams.positions import Positions
 from tailrace.streams.publisher import Publisher
 from tailrace.streams.state_table import CHANGELOG_CONFIGS, ROCKSDB_OPTIONS, StateTable
@@ -119,7 +120,7 @@ class _Stream:
             stack.push_async_callback(self._publisher.stop)
             tasks: list[asyncio.Task[Any]] = [
                 asyncio.create_task(each)
-                for each in (self._outbox.run(), self._look(), self._tick())
+                for each in (self._outbox.run(), self._look(), self._tick(), collect_garbage())
             ]
             stack.push_async_callback(_cancel, tasks)
             await self._app.start()
