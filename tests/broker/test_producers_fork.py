@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -289,7 +290,8 @@ def test_a_forked_child_that_cannot_reach_kafka_goes_on(
 
     with Tailrace(kafka, prefix=topic_prefix, open_timeout_s=1.0, close_timeout_s=1.0) as client:
         job(0)
-        monkeypatch.setattr(client, "_kafka", "127.0.0.1:1")
+        nowhere = replace(vars(client)["_connection"], kafka="127.0.0.1:1")
+        monkeypatch.setattr(client, "_connection", nowhere)
         forked(child)
     assert os.read(read, 10) == b"5"
     os.close(read)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import logging
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial
+from typing import TYPE_CHECKING, Self
 
+from tailrace.producers.delivery.connection import Connection, Spooling
 from tailrace.producers.delivery.outlet import JournalFullError
-from tailrace.producers.delivery.spool import MAX_BYTES, Spool, spool_root
-from tailrace.producers.process.guard import guarded
+from tailrace.producers.delivery.spool import MAX_BYTES
+from tailrace.producers.process.guard import guarded, withheld
 from tailrace.producers.process.open_clients import OPEN
 from tailrace.producers.process.recent import RecentRuns
 from tailrace.producers.process.shutdown import say_what_is_left, watch_sigterm
@@ -22,16 +23,12 @@ from tailrace.producers.routing.control import DEV
 from tailrace.producers.routing.route import DevRoutes
 from tailrace.producers.stats import Stats
 from tailrace.producers.tree import threads
-from tailrace.producers.tree.place import PLACE
 from tailrace.producers.writer import JournalWriter
-from tailrace.schemas.catalog import latest
-from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.payloads import ListChain
-from tailrace.schemas.topics import SCHEMAS, topic_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
     from tailrace.producers.delivery.outlet import Outlet
@@ -40,18 +37,6 @@ if TYPE_CHECKING:
     from tailrace.producers.recording.durability import Durability
     from tailrace.producers.recording.recording import Recording
     from tailrace.producers.redaction import Rule
-
-_log = logging.getLogger("tailrace.producers")
-
-WRITTEN_RECORDS = (
-    "journal_event",
-    "heartbeat",
-    "body",
-    "deployment_registered",
-    "pointer_moved",
-    "score",
-)
-"""The records whose schemas a client publishes when it opens."""
 
 _PARENTS: list[object] = []
 """In a forked child: what is its parent's and must not be touched, not even by being collected."""
@@ -136,28 +121,28 @@ class Tailrace:
         self.environment = environment
         self.durability: Durability = durability
         self.when_full: WhenFull = when_full
-        self._require_kafka = require_kafka
-        self._spool = spool
-        self._spool_bytes = spool_bytes
-        self._spool_after_s = spool_after_s
-        self._max_buffer_bytes = max_buffer_bytes
+        self._connection = Connection(
+            kafka,
+            prefix,
+            Spooling(spool, spool_bytes, spool_after_s),
+            required=require_kafka,
+            when_full=when_full,
+            max_buffer_bytes=max_buffer_bytes,
+            timeout_s=open_timeout_s,
+        )
         self.handle_sigterm = handle_sigterm
         self.step_started_after_s = step_started_after_s
         self._heartbeats = Heartbeats(heartbeat_s)
         self.ack_timeout_s = ack_timeout_s
         self.open_steps_wait_s = open_steps_wait_s
         self.prices = prices
-        self.redaction = None if redact is None else Redaction(redact, self._count_withheld)
-        self._kafka = kafka
-        self._prefix = prefix
-        self._open_timeout_s = open_timeout_s
+        self.redaction = None if redact is None else Redaction(redact, partial(withheld, self))
         self._close_timeout_s = close_timeout_s
         self._outlet = outlet
         self.sender: KafkaSender | None = None
         self._routes: DevRoutes | None = None
         self.recent = RecentRuns()
         self._left = False
-        self._retry_at = 0.0
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -172,6 +157,7 @@ class Tailrace:
         """In a forked child: runs of its parent's as they go on here, until the child ends."""
 
         self._reopening = threading.Lock()
+        self._retry_at = 0.0
 
     @property
     def outlet(self) -> Outlet:
@@ -207,39 +193,9 @@ class Tailrace:
 
     def _connect(self) -> None:
         if self._outlet is None:
-            # Kafka's client library is loaded by those who open a client, not by every import.
-            from tailrace.producers.delivery.sender import KafkaSender  # noqa: PLC0415
-            from tailrace.schemas.schema_log import log_record  # noqa: PLC0415
-
-            options = kafka_options(self._kafka)
-            sender = KafkaSender(
-                options,
-                prefix=self._prefix,
-                max_buffer_bytes=self._max_buffer_bytes,
-                on_tick=self._tick,
-                spool=self._new_spool(options),
-                spool_after_s=self._spool_after_s,
-                when_full=self.when_full,
-                required=self._require_kafka,
-            )
-            # The sender's thread belongs to no run, though a forked child begins it within one.
-            place = PLACE.set(None)
-            try:
-                sender.open(self._open_timeout_s)
-            finally:
-                PLACE.reset(place)
-            self._outlet = self.sender = sender
-            for name in WRITTEN_RECORDS:
-                sender.append(SCHEMAS, *log_record(latest(name)))
+            self._outlet = self.sender = self._connection.open(self._tick)
         self._routes = DevRoutes(self._outlet)
         self.is_open = True
-
-    def _new_spool(self, options: Mapping[str, Any]) -> Spool | None:
-        if not self._spool_bytes:
-            return None
-        prefix = topic_prefix() if self._prefix is None else self._prefix
-        root = spool_root(self._spool, options["bootstrap_servers"], prefix)
-        return Spool(root, max_bytes=self._spool_bytes)
 
     @property
     def route_wait_s(self) -> float:
@@ -349,27 +305,6 @@ class Tailrace:
         for recording in list(self.recordings.values()):
             for step in list(recording.open_steps.values()):
                 step.announce(now_ns, self.step_started_after_s)
-
-    def _count_withheld(self) -> None:
-        self.stats.withheld += 1
-        if self.stats.withheld == 1:
-            _log.error("tailrace: a rule of redact raised: values it is asked about are withheld")
-
-    def count_late(self, what: str) -> None:
-        """Count a step that came after the end of its run."""
-        self.stats.late += 1
-        if self.stats.late == 1:
-            _log.warning("tailrace: step %s was still running after its run had ended", what)
-
-    def count_unacknowledged(self, runs: int) -> None:
-        """Count runs whose callers did not wait any longer."""
-        self.stats.unacknowledged += runs
-        _log.error(
-            "tailrace: %d runs are not acknowledged within %s s; their values are returned, and "
-            "sending goes on",
-            runs,
-            self.ack_timeout_s,
-        )
 
     def __enter__(self) -> Self:
         self.open()

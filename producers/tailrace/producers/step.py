@@ -7,7 +7,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from tailrace.producers.block import Recorder, StepBlock
-from tailrace.producers.process.guard import guarded
+from tailrace.producers.process.guard import guarded, late
 from tailrace.producers.recording import durability
 from tailrace.producers.recording.definition import StepDefinition
 from tailrace.producers.recording.generators import Items, resumed, within
@@ -238,7 +238,7 @@ def _begin(
         if recording.ended or not recording.client.is_open:
             found = place_here(place)
             if found is None:
-                recording.client.count_late(definition.name)
+                late(recording.client, definition.name)
                 return None
             place, recording = found, found.recording
         begun = RecordedStep(definition, place, args, kwargs)

@@ -10,7 +10,7 @@ import concurrent.futures
 import threading
 from typing import TYPE_CHECKING, Literal
 
-from tailrace.producers.process.guard import guarded
+from tailrace.producers.process.guard import guarded, unacknowledged
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -65,4 +65,4 @@ def _awaited(begun: RecordedStep | None, error: BaseException | None) -> Future[
 
 def _judge(begun: RecordedStep, stored: Future[int]) -> None:
     if not stored.done():
-        begun.recording.client.count_unacknowledged(1)
+        unacknowledged(begun.recording.client, 1)

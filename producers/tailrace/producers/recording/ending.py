@@ -7,7 +7,7 @@ import concurrent.futures
 import threading
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers.process.guard import guarded
+from tailrace.producers.process.guard import guarded, unacknowledged
 from tailrace.producers.recording.durability import SENDER_THREAD
 from tailrace.producers.tree.forks import continuation
 
@@ -88,4 +88,4 @@ def _waits(error: BaseException | None) -> bool:
 def _judge(client: Tailrace, pending: Iterable[Future[int]]) -> None:
     missing = sum(1 for future in pending if not future.done())
     if missing:
-        client.count_unacknowledged(missing)
+        unacknowledged(client, missing)

@@ -19,7 +19,7 @@ from tailrace.producers.content.digest import with_config
 from tailrace.producers.content.failure import failure_fields, outcome
 from tailrace.producers.content.usage import StreamedUsage, Usage, usage_of
 from tailrace.producers.prices import cost_of
-from tailrace.producers.process.guard import guarded
+from tailrace.producers.process.guard import guarded, late
 from tailrace.producers.recording.generators import Items
 from tailrace.producers.tree import keys
 from tailrace.producers.tree.place import Place
@@ -212,7 +212,7 @@ class RecordedStep(Place):
         recording = self.recording
         recording.closed_step(self._number)
         if recording.ended:
-            recording.client.count_late(self.key)
+            late(recording.client, self.key)
         return not recording.ended
 
     def numbered(self, seq: int) -> RecordedStep:
