@@ -53,8 +53,10 @@ LOOK_S = 0.1
 _POLL_S = 0.02
 _PORTION = 5_000
 _ROWS = """
-SELECT trace_id, closed_at FROM traces WHERE closed_at > now64(3, 'UTC') - INTERVAL 10 SECOND
+SELECT trace_id, closed_at FROM traces
+WHERE closed_at > now64(3, 'UTC') - INTERVAL {seconds:UInt32} SECOND
 """
+_LATELY_S = 10
 
 
 @dataclass(frozen=True)
@@ -169,9 +171,10 @@ async def delays(servers: Servers, folder: Path, rate: float, told: argparse.Nam
         stdout=asyncio.subprocess.PIPE,
     )
     rows_ms: dict[str, float] = {}
-    while writer.returncode is None or await asyncio.to_thread(lacking, client, rows_ms):
-        await asyncio.to_thread(look, client, rows_ms)
+    while writer.returncode is None or await asyncio.to_thread(lacking, client):
+        await asyncio.to_thread(look, client, rows_ms, _LATELY_S)
         await asyncio.sleep(LOOK_S)
+    await asyncio.to_thread(look, client, rows_ms, 3_600)
     written, _ = await writer.communicate()
     spent = time.process_time() - cpu
     stop.set()
@@ -201,19 +204,19 @@ def opened(first: int, count: int) -> list[Keyed]:
     ]
 
 
-def look(client: Client, rows_ms: dict[str, float]) -> None:
+def look(client: Client, rows_ms: dict[str, float], seconds: int) -> None:
     """Note of rows that were not seen before how late they are, by at most a look too much."""
     now_ms = time.time() * 1_000
-    for row in ask(client, _ROWS, {}):
+    for row in ask(client, _ROWS, {"seconds": seconds}):
         closed_ms = row["closed_at"].timestamp() * 1_000
         rows_ms.setdefault(row["trace_id"], now_ms - closed_ms)
 
 
-def lacking(client: Client, rows_ms: dict[str, float]) -> bool:
-    """Say whether rows of ended executions were not seen yet."""
+def lacking(client: Client) -> bool:
+    """Say whether rows of ended executions are not there yet."""
     [row] = ask(client, "SELECT uniqExact(trace_id) AS n FROM traces", {})
     [runs] = ask(client, "SELECT countIf(last_seq IS NOT NULL) AS n FROM events", {})
-    return row["n"] < runs["n"] or len(rows_ms) < row["n"]
+    return row["n"] < runs["n"]
 
 
 async def write_at(kafka: str, rate: float, seconds: float) -> float:
