@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from tailrace.producers.content.usage import Usage
+from tailrace.producers.process.loading import loading
 from tailrace.producers.tree.place import PLACE, UNRECORDED
 from tailrace.schemas.errors import TailraceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
     from tailrace.producers.options import RunOptions
     from tailrace.producers.recording.recording import Recording
@@ -95,21 +97,15 @@ class Run:
 
     def now(self) -> datetime:
         """Return the time, aware and in UTC, recorded: a replay gives the recorded one."""
-        from tailrace.producers.recording import values  # noqa: PLC0415 - steps know runs already
-
-        return datetime.fromisoformat(values.now())
+        return datetime.fromisoformat(_values().now())
 
     def random(self) -> float:
         """Return a random number from 0 up to, not including, 1, recorded as `now` is."""
-        from tailrace.producers.recording import values  # noqa: PLC0415 - steps know runs already
-
-        return values.random()
+        return _values().random()
 
     def uuid(self) -> UUID:
         """Return a random UUID, recorded as `now` is."""
-        from tailrace.producers.recording import values  # noqa: PLC0415 - steps know runs already
-
-        return UUID(values.uuid())
+        return UUID(_values().uuid())
 
     def usage(
         self,
@@ -145,6 +141,12 @@ class Run:
             place.step.usage = told
         else:
             place.step.usage.take(told)
+
+
+def _values() -> ModuleType:
+    with loading():
+        from tailrace.producers.recording import values  # noqa: PLC0415 - steps know runs already
+    return values
 
 
 def current_run() -> Run:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tailrace.producers.delivery.spool import Spool, spool_root
+from tailrace.producers.process.loading import loading
 from tailrace.producers.tree.place import PLACE
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.endpoints import kafka_options
@@ -65,8 +66,9 @@ class Connection:
             NoEndpointError: if no address of Kafka is known.
         """
         # Kafka's client library is loaded by those who open a client, not by every import.
-        from tailrace.producers.delivery.sender import KafkaSender  # noqa: PLC0415
-        from tailrace.schemas.schema_log import log_record  # noqa: PLC0415
+        with loading():
+            from tailrace.producers.delivery.sender import KafkaSender  # noqa: PLC0415
+            from tailrace.schemas.schema_log import log_record  # noqa: PLC0415
 
         options = kafka_options(self.kafka)
         sender = KafkaSender(

@@ -107,7 +107,7 @@ class KafkaSender:
 
         Raises:
             KafkaUnreachableError: if a broker is required and none answers within the time, or a
-                topic is missing.
+                topic is missing; or if the thread does not come to an answer at all.
         """
         ready: Future[None] = Future()
         self._thread = threading.Thread(
@@ -116,7 +116,15 @@ class KafkaSender:
             daemon=True,
         )
         self._thread.start()
-        ready.result()
+        try:
+            ready.result(timeout_s + 2 * _GRACE_S)
+        except TimeoutError:
+            if ready.cancel():
+                raise KafkaUnreachableError(
+                    f"the thread that sends to Kafka said nothing within {timeout_s:g} s: "
+                    "something in this process holds it up"
+                ) from None
+            ready.result()  # it is just saying so
 
     def close(self, timeout_s: float) -> int:
         """Send what is queued, for at most that long, and end the thread.
@@ -273,11 +281,16 @@ class KafkaSender:
         )
         self.loop = asyncio.get_running_loop()
         self._closing = asyncio.Event()
+        reason: Exception | None = None
         try:
             await asyncio.wait_for(delivery.open(timeout_s), timeout_s)
         except Exception as error:  # noqa: BLE001 - handed to the caller, whatever it is
             await delivery.abandon()
             reason = self._unreachable(error, timeout_s)
+        if not ready.set_running_or_notify_cancel():
+            await delivery.abandon()  # nobody waits any more
+            return
+        if reason is not None:
             if self._required or not isinstance(reason, KafkaUnreachableError):
                 ready.set_exception(reason)
                 return

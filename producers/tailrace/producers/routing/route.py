@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tailrace.producers.content.digest import reach_digest, reached
 from tailrace.producers.manifest import component_manifest, deployment_id
+from tailrace.producers.process.loading import loading
 from tailrace.producers.recording.definition import step_of
 from tailrace.producers.routing.control import DEV, WHOLE, dev_move, registration
 from tailrace.producers.routing.pointers import Control
@@ -107,9 +108,13 @@ class DevRoutes:
             offset.set_result(pointer.revision)
             return
         if (component, deployment) not in control.registered:
-            self._append(component, registration(manifest, component, actor=DEV))
+            with loading():  # the models of these records, on the sender's thread
+                registered = registration(manifest, component, actor=DEV)
+            self._append(component, registered)
+        with loading():
+            move = dev_move(component, deployment, pointer.revision)
         # One partition, one order: when the move is acknowledged, the registration is.
-        moved = self._append(component, dev_move(component, deployment, pointer.revision))
+        moved = self._append(component, move)
         moved.add_done_callback(lambda done: offset.set_result(done.result()))
 
     def _append(self, component: str, record: Record) -> Future[int]:

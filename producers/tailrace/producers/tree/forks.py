@@ -15,6 +15,7 @@ import os
 import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
+from weakref import WeakSet
 
 from tailrace.producers.process.guard import guarded
 from tailrace.producers.process.open_clients import OPEN
@@ -39,10 +40,14 @@ _call: tuple[FrameType, int] | None = None
 """In a forked child: the call of fork that it came from, until that was seen to have returned."""
 
 
+_forked: WeakSet[Forked] = WeakSet()
+"""Every one there is. In a child's own child their locks have to be free, too."""
+
+
 class Forked:
     """How a parent's run goes on in this child."""
 
-    __slots__ = ("branch", "goes_on", "lock", "offer", "watch")
+    __slots__ = ("__weakref__", "branch", "goes_on", "lock", "offer", "watch")
 
     def __init__(self, offer: Offer | None, watch: ForkWatch | None = None) -> None:
         self.offer = offer
@@ -53,6 +58,7 @@ class Forked:
         self.goes_on: Recording | None = None
         self.branch = Branch()
         """The outermost branch of the run as it goes on, which may be opened before it does."""
+        _forked.add(self)
 
     def claimed(self) -> Offer | None:
         """Return the offer, to be claimed at once."""
@@ -206,6 +212,8 @@ def _after_in_child() -> None:
     if here is not None and here.f_back is not None:
         _call = (here.f_back, here.f_back.f_lasti)
     _free_lazy_values()
+    for forked in list(_forked):
+        forked.lock = threading.Lock()
     offer, watch = _MADE.pop(threading.get_ident(), (None, None))
     _MADE.clear()
     for client in OPEN:
