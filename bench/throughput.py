@@ -25,7 +25,7 @@ from aiokafka import AIOKafkaProducer
 
 from tailrace.console.local.kafka import Kafka
 from tailrace.producers import Tailrace, component, step
-from tailrace.producers.delivery import delivery
+from tailrace.producers.delivery import producer as settings
 from tailrace.schemas.topics import STEPS as TOPIC
 
 STEPS = 50
@@ -78,8 +78,8 @@ async def limit(kafka: str, seconds: float) -> float:
     """Return records a second that aiokafka sends in batches made of them, one a partition."""
     producer: Any = AIOKafkaProducer(
         bootstrap_servers=kafka, enable_idempotence=True, acks="all",
-        compression_type=delivery.COMPRESSION, max_batch_size=delivery.BATCH_BYTES,
-        max_request_size=4 * delivery.BATCH_BYTES, linger_ms=0,
+        compression_type=settings.COMPRESSION, max_batch_size=settings.BATCH_BYTES,
+        max_request_size=4 * settings.BATCH_BYTES, linger_ms=0,
     )  # fmt: skip
     await producer.start()
     partitions = sorted(await producer.partitions_for(PREFIX + TOPIC.suffix))

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from tailrace.producers.delivery.outlet import Outlet
-    from tailrace.producers.delivery.sender import KafkaSender, WhenFull
+    from tailrace.producers.delivery.room import WhenFull
+    from tailrace.producers.delivery.sender import KafkaSender
     from tailrace.producers.prices import Prices
     from tailrace.producers.recording.durability import Durability
     from tailrace.producers.recording.recording import Recording

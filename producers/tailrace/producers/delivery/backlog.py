@@ -5,10 +5,9 @@ because nothing was acknowledged for a while or too much is in memory; on disk a
 safe, so that nobody waits for the broker. *Holding*: in memory, behind a spool that is being sent
 and will be empty soon, or because the disk takes nothing either.
 
-What lies on disk goes out segment by segment, in order: first all of a segment but the runs' last
-events, then those. So a run's last event is sent when all that lay before it is acknowledged. A
-record that was with the broker already when it was spooled is not sent by its copy on disk, unless
-the process dies: then whoever takes the spool over sends it again, the same bytes.
+What lies on disk goes out segment by segment, in order (`replay`). A record that was with the
+broker already when it was spooled is not sent by its copy on disk, unless the process dies: then
+whoever takes the spool over sends it again, the same bytes.
 """
 
 from __future__ import annotations
@@ -20,27 +19,23 @@ from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from tailrace.producers.delivery.ledger import Record
-from tailrace.producers.delivery.passage import OnDisk, Passage
-from tailrace.producers.delivery.spool import SpoolFullError, abandoned
-from tailrace.schemas.topics import CONTROL, SCHEMAS, TOPICS
+from tailrace.producers.delivery.replay import Replay
+from tailrace.producers.delivery.spool import SpoolFullError
+from tailrace.schemas.topics import CONTROL, SCHEMAS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tailrace.producers.delivery.ledger import Ledger
+    from tailrace.producers.delivery.ledger import Ledger, Record
     from tailrace.producers.delivery.partitions import PartitionTable
     from tailrace.producers.delivery.spool import Segment, Spool
-    from tailrace.producers.delivery.spool_format import SpooledRecord
 
 _log = logging.getLogger("tailrace.producers")
 
-_TOPICS = {topic.suffix: topic for topic in TOPICS}
 _PORTION = 2048
 """How many records are written at a time."""
 
 _RETRY_S = 5.0
-_TAKE_OVER_EVERY_S = 30.0
 
 
 class Way(Enum):
@@ -83,12 +78,7 @@ class Backlog:
         self.replayed = 0
         """Records that were sent from this process's spool."""
 
-        self.taken_over = 0
-        """Records that were sent from the spools of processes that are gone."""
-
-        self.corrupt = 0
-        """Damaged stretches of spools that were skipped."""
-
+        self.replay = Replay(queue=self._queue, start=start)
         self._start = start
         self._after_s = after_s
         self._above_bytes = above_bytes
@@ -194,7 +184,7 @@ class Backlog:
                 await self._written.wait()
                 self._written.clear()
                 continue
-            sent = await self._send(segment)
+            sent = await self.replay.send(segment)
             if sent is None:
                 self.spool.leave(segment)
             else:
@@ -203,27 +193,9 @@ class Backlog:
 
     async def take_over(self) -> None:
         """Send what processes of this host left in their spools, now and every half a minute."""
-        if self.spool is None:
-            return
-        await self.connected.wait()
-        while True:
-            for spool in abandoned(self.spool.root, but=self.spool.folder):
-                try:
-                    while (segment := spool.oldest()) is not None:
-                        sent = await self._send(segment)
-                        if sent is None:
-                            break
-                        self.taken_over += sent
-                        spool.remove(segment)
-                        _log.warning(
-                            "tailrace: sent %d records that a process which is gone had left in "
-                            "its spool %s",
-                            sent,
-                            spool.folder,
-                        )
-                finally:
-                    spool.close()
-            await asyncio.sleep(_TAKE_OVER_EVERY_S)
+        if self.spool is not None:
+            await self.connected.wait()
+            await self.replay.take_over(self.spool)
 
     def _next_segment(self, spool: Spool) -> Segment | None:
         segment = spool.oldest()
@@ -235,47 +207,6 @@ class Backlog:
                 self.way = Way.HOLDING
                 self.note_progress()
         return segment
-
-    async def _send(self, segment: Segment) -> int | None:
-        """Send a segment and return how many records it held, once all are acknowledged.
-
-        None if it cannot be read.
-        """
-        try:
-            found = segment.read()
-        except OSError:
-            _log.exception("tailrace: %s cannot be read, and stays where it is", segment.path)
-            return None
-        if found.corrupt:
-            self.corrupt += found.corrupt
-            _log.error(
-                "tailrace: %d damaged stretches of %s are skipped: the runs of these records show "
-                "a gap",
-                found.corrupt,
-                segment.path,
-            )
-        for is_last in (False, True):
-            passage = Passage()
-            for place, spooled in zip(found.places, found.records, strict=True):
-                if spooled.is_last is is_last:
-                    self._send_one(spooled, segment.live.get(place), passage)
-            self._start()
-            await passage.wait()
-        return len(found.records)
-
-    def _send_one(self, spooled: SpooledRecord, live: Record | None, passage: Passage) -> None:
-        if live is not None:
-            assert live.disk is not None, "what lies on disk says so"
-            passage.add(live.disk)
-            return
-        topic = _TOPICS.get(spooled.topic)
-        if topic is None:  # of a newer version of this package
-            self.corrupt += 1
-            return
-        record = Record(topic, spooled.key, spooled.value, None)
-        record.disk = OnDisk()
-        passage.add(record.disk)
-        self._queue(record)
 
     def _store(self, records: Sequence[Record], live: Sequence[Record] = ()) -> bool:
         """Put records on disk, in portions; what the disk does not take is held."""

@@ -18,7 +18,8 @@ from tailrace.schemas.topics import SCHEMAS, topic_prefix
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tailrace.producers.delivery.sender import KafkaSender, WhenFull
+    from tailrace.producers.delivery.room import WhenFull
+    from tailrace.producers.delivery.sender import KafkaSender
 
 WRITTEN_RECORDS = (
     "journal_event",

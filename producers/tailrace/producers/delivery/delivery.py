@@ -12,13 +12,13 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 
 from tailrace.producers.delivery.backlog import Backlog, Way
 from tailrace.producers.delivery.ledger import Ledger, Record
 from tailrace.producers.delivery.partition_counts import partition_counts
 from tailrace.producers.delivery.partitions import PartitionQueue, PartitionTable
+from tailrace.producers.delivery.producer import STOP_S, start_producer, stop_producer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("tailrace.producers")
 
-BATCH_BYTES = 512 * 1024
-COMPRESSION = "zstd"
 _TICK_S = 0.25
-_STOP_S = 3.0
 _BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 _CONNECT_S = 20.0
 _TOPICS_WAIT_S = 5.0
@@ -108,7 +105,7 @@ class Delivery:
         """
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        self.producer = await self._new_producer()
+        self.producer = await start_producer(self._options)
         left_s = _TOPICS_SHARE * timeout_s - (loop.time() - begun)
         await self._learn_partitions(max(left_s, _TOPICS_LEAST * timeout_s))
         self._had_producer = True
@@ -297,7 +294,7 @@ class Delivery:
 
     async def _replace_producer(self) -> None:
         if self._tasks:
-            _, stuck = await asyncio.wait(self._tasks, timeout=_STOP_S)
+            _, stuck = await asyncio.wait(self._tasks, timeout=STOP_S)
             for task in stuck:
                 task.cancel()
             await asyncio.gather(*stuck, return_exceptions=True)
@@ -326,37 +323,11 @@ class Delivery:
         self._account()
 
     async def _connect(self) -> None:
-        self.producer = await self._new_producer()
+        self.producer = await start_producer(self._options)
         if self.backlog.table is None:
             await self._learn_partitions(_TOPICS_WAIT_S)
-
-    async def _new_producer(self) -> Any:
-        producer: Any = AIOKafkaProducer(
-            **self._options,
-            enable_idempotence=True,
-            acks="all",
-            compression_type=COMPRESSION,
-            max_batch_size=BATCH_BYTES,
-            max_request_size=4 * BATCH_BYTES,
-            linger_ms=0,  # the queue lingers
-        )
-        try:
-            await producer.start()
-        except BaseException:
-            await _stop(producer)
-            raise
-        return producer
 
     async def _stop_producer(self) -> None:
         producer, self.producer = self.producer, None
         if producer is not None:
-            await _stop(producer)
-
-
-async def _stop(producer: Any) -> None:
-    """Close a producer, whatever state it is in, within a bound."""
-    try:
-        await asyncio.wait_for(producer.stop(), _STOP_S)
-    except (TimeoutError, KafkaError, OSError):
-        # It still tries to deliver, or its task has died: take its connections away.
-        await asyncio.wait_for(producer.client.close(), _STOP_S)
+            await stop_producer(producer)

@@ -13,7 +13,7 @@ import asyncio
 import logging
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import KafkaError
 
@@ -21,6 +21,7 @@ from tailrace.producers.delivery.backlog import Way
 from tailrace.producers.delivery.delivery import Delivery
 from tailrace.producers.delivery.ledger import Ledger
 from tailrace.producers.delivery.outlet import KafkaUnreachableError
+from tailrace.producers.delivery.room import MAX_QUEUED, Room
 from tailrace.producers.delivery.topic_reader import read_to_end
 from tailrace.producers.recording.durability import SENDER_THREAD
 
@@ -29,19 +30,13 @@ if TYPE_CHECKING:
 
     from tailrace.producers.delivery.delivery import Entry
     from tailrace.producers.delivery.outlet import Draft, Lane
+    from tailrace.producers.delivery.room import WhenFull
     from tailrace.producers.delivery.spool import Spool
     from tailrace.producers.stats import Stats
     from tailrace.schemas.payloads import Body
     from tailrace.schemas.topics import Topic
 
 _log = logging.getLogger("tailrace.producers")
-
-MAX_QUEUED = 200_000
-"""Entries that may wait for the sender's thread, whatever their size."""
-
-
-WhenFull = Literal["block", "raise", "shed"]
-"""What happens when memory and spool are full: see `KafkaSender`."""
 
 
 class KafkaSender:
@@ -72,11 +67,7 @@ class KafkaSender:
             on_tick: called on the sender's thread about four times a second; must not block.
             spool: where records wait that Kafka does not take; in memory alone when None.
             spool_after_s: how long nothing may be acknowledged before the spool is used.
-            when_full: what to do when the memory is full and the spool, too. `block`: the caller
-                waits for room, `max_block_s` once in an outage; after that records are shed,
-                counted, and their run shows the gap. `raise`: new runs and steps are refused with
-                JournalFullError; what has begun is recorded as long as there is room. `shed`:
-                nobody waits.
+            when_full: what to do when memory and spool are full; see `WhenFull`.
             required: whether `open` fails without a broker, or connects in the background.
         """
         self._options = options
@@ -92,9 +83,9 @@ class KafkaSender:
         self._closing: asyncio.Event | None = None
         self._spool = spool
         self._spool_after_s = spool_after_s
-        self.when_full: WhenFull = when_full
+        self._when_full: WhenFull = when_full
         self._required = required
-        self._shedding = False
+        self._room: Room | None = None
         self._close_timeout_s = 0.0
         self.shed = 0
         """Records given up because memory and spool stayed full."""
@@ -163,8 +154,8 @@ class KafkaSender:
         if self.delivery is not None:
             backlog = self.delivery.backlog
             stats.spooled = backlog.spooled
-            stats.taken_over = backlog.taken_over
-            stats.corrupt = backlog.corrupt
+            stats.taken_over = backlog.replay.taken_over
+            stats.corrupt = backlog.replay.corrupt
             stats.reduced = self.delivery.ledger.reduced
             stats.too_large = self.delivery.lost
 
@@ -228,8 +219,10 @@ class KafkaSender:
 
     def _put(self, entry: Entry, *, urgent: bool = False) -> None:
         delivery = self.delivery
+        room = self._room
         assert delivery is not None, "open the sender before use"
-        if (delivery.full or len(self._queue) > MAX_QUEUED) and not self._room(delivery):
+        assert room is not None
+        if (delivery.full or len(self._queue) > MAX_QUEUED) and not room.make():
             self.shed += 1
             if not urgent:
                 return
@@ -244,30 +237,6 @@ class KafkaSender:
             self.loop.call_soon_threadsafe(delivery.now if urgent else delivery.soon)
         except RuntimeError:  # the loop is closed: the client was, and says what it could not send
             self.shed += 1
-
-    def _room(self, delivery: Delivery) -> bool:
-        """Wait for room where that is asked for, once in an outage; say whether there is any."""
-        if self.when_full != "block":
-            return len(self._queue) <= MAX_QUEUED and self._reserve(delivery)
-        if not self._shedding and delivery.room.wait(self._max_block_s):
-            return True
-        if delivery.room.is_set():
-            self._shedding = False
-            return True
-        if not self._shedding:
-            self._shedding = True
-            _log.error(
-                "tailrace: Kafka has taken nothing for %s s and the buffer is full: events are now "
-                "dropped and counted, and their runs will show a gap",
-                self._max_block_s,
-            )
-        return False
-
-    def _reserve(self, delivery: Delivery) -> bool:
-        """Say whether what has begun may still be recorded where new work is refused."""
-        if self.when_full == "shed":
-            return not delivery.full
-        return delivery.ledger.outstanding_bytes < _RESERVE * self._max_buffer_bytes
 
     async def _main(self, ready: Future[None], timeout_s: float) -> None:
         delivery = Delivery(
@@ -295,6 +264,12 @@ class KafkaSender:
                 ready.set_exception(reason)
                 return
             _log.warning("tailrace: %s. Events are kept until they can be sent.", reason)
+        self._room = Room(
+            delivery,
+            self._when_full,
+            max_buffer_bytes=self._max_buffer_bytes,
+            max_block_s=self._max_block_s,
+        )
         self.delivery, self._queue = delivery, delivery.queue
         ready.set_result(None)
         running = asyncio.create_task(delivery.run())
@@ -320,5 +295,3 @@ class KafkaSender:
 _GRACE_S = 4.0
 _READ_S = 10.0
 _READ_AGAIN_S = 1.0
-_RESERVE = 2
-"""How many times the buffer may be filled by work that has begun, where new work is refused."""
