@@ -68,8 +68,8 @@ def template() -> tuple[bytes, bytes, bytes]:
     return before, between, after
 
 
-async def send(kafka: str, topic: str, rate: int, seconds: float) -> None:
-    """Send events whose `ts` is the moment of sending; run in a process of its own."""
+async def send(kafka: str, topic: str, rate: int, seconds: float) -> int:
+    """Send events whose `ts` is the moment of sending, and return how many."""
     before, between, after = template()
     producer: Any = AIOKafkaProducer(bootstrap_servers=kafka, max_batch_size=1 << 20)
     await producer.start()
@@ -87,7 +87,7 @@ async def send(kafka: str, topic: str, rate: int, seconds: float) -> None:
         sent = due
         await asyncio.sleep(TICK_S)
     await producer.stop()
-    print(sent, flush=True)
+    return sent
 
 
 class Watch:
@@ -209,7 +209,7 @@ def main() -> None:
         return
     if told.send:
         kafka_address, topic, rate, seconds = told.send
-        asyncio.run(send(kafka_address, topic, int(rate), float(seconds)))
+        print(asyncio.run(send(kafka_address, topic, int(rate), float(seconds))))
         return
     with tempfile.TemporaryDirectory(prefix="tailrace-bench-") as folder:
         kafka = Kafka(Path(folder) / "kafka", Path(folder) / "kafka.log")

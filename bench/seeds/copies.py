@@ -20,6 +20,8 @@ DAY_US = 86_400_000_000
 NEEDLE = "zebracorn"
 COMPONENTS, DEPLOYMENTS = 10, 7
 _PORTION = 100
+_OF_TRACE = "cityHash64(seeds.trace_id, copy)"
+_HASH = "lower(hex(SHA256(concat(id, toString(copy)))))"
 _INSERT = """
 INSERT INTO {target}.{table} ({columns})
 SELECT {values}
@@ -69,10 +71,8 @@ def _event(name: str, stretch_us: int) -> str:
     known = {
         "trace_id": _trace_id(stretch_us),
         "children": "arrayMap(id -> lower(hex(MD5(concat(id, toString(copy))))), seeds.children)",
-        "bodies": "arrayMap(id -> lower(hex(SHA256(concat(id, toString(copy))))), seeds.bodies)",
-        "component": (
-            f"concat(seeds.component, '-', toString(cityHash64(seeds.trace_id) % {COMPONENTS}))"
-        ),
+        "bodies": f"arrayMap(id -> {_HASH}, seeds.bodies)",
+        "component": f"concat(seeds.component, '-', toString({_OF_TRACE} % {COMPONENTS}))",
         "deployment": (
             f"lower(hex(SHA256(concat(seeds.component, toString(copy % {DEPLOYMENTS})))))"
         ),
@@ -80,7 +80,10 @@ def _event(name: str, stretch_us: int) -> str:
         "started_at": f"seeds.started_at + toIntervalMicrosecond({shift})",
         "broker_ts": f"toDateTime64(seeds.ts + toIntervalMicrosecond({shift}), 3, 'UTC')",
         "offset": "seeds.offset + copy * 100000",
-        "input": f"replaceOne(seeds.input, 'e', if(rand() % 1000000 = 0, '{NEEDLE}', 'e'))",
+        "input": (
+            f"replaceOne({_referring('input')}, 'e', if(rand() % 1000000 = 0, '{NEEDLE}', 'e'))"
+        ),
+        "output": _referring("output"),
     }
     ids = ("run_id", "root_run_id", "parent_run_id", "session")
     known |= {name: _renewed(f"seeds.{name}") for name in ids}
@@ -90,9 +93,16 @@ def _event(name: str, stretch_us: int) -> str:
 def _body(name: str, stretch_us: int) -> str:
     known = {
         "trace_id": _trace_id(stretch_us),
-        "sha256": "lower(hex(SHA256(concat(seeds.sha256, toString(copy)))))",
+        "sha256": _HASH.replace("id", "seeds.sha256"),
+        "content": _referring("content"),
     }
     return known.get(name, f"seeds.{name}")
+
+
+def _referring(column: str) -> str:
+    """Return a text whose references name the copies of the bodies."""
+    ids = f"""extractAll(ifNull(seeds.{column}, ''), '"([0-9a-f]{{64}})"')"""
+    return f"arrayFold((text, id) -> replaceAll(text, id, {_HASH}), {ids}, seeds.{column})"
 
 
 def _renewed(column: str) -> str:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tailrace.sinks.clickhouse import ask
-from tailrace.sinks.queries.list_traces_sql import listing_sql
+from tailrace.sinks.queries.list_traces_sql import known_sql, listing_sql, newest_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +27,7 @@ WINDOWS = (timedelta(hours=1), timedelta(hours=12), timedelta(days=7))
 then, and what is older is not read. Parts are narrow in time, so a window costs its share."""
 
 _TEXT_WINDOWS = WINDOWS[:2]  # what is searched in vain is searched again, and texts are most of all
+_IDS_AT_ONCE = 1_000
 _NEWEST = "SELECT max(broker_ts) AS newest, count() AS stored FROM events"  # told by the metadata
 
 
@@ -139,12 +140,29 @@ def list_traces(
     """
     asked = TraceFilter() if wanted is None else wanted
     for since in _windows(client, asked):
-        found = _rows(client, replace(asked, since=since), limit, newest=True)
+        found = _rows(client, replace(asked, since=since), limit, whole=False)
         if len(found) >= limit:
             break
     else:
-        found = _rows(client, asked, limit)
+        found = _rows(client, asked, limit, whole=True)
     return [_listed(row) for row in found]
+
+
+def _rows(client: Client, asked: TraceFilter, limit: int, *, whole: bool) -> list[dict[str, Any]]:
+    """Return what is asked for; unless `whole`, only if it is as much as the limit."""
+    parameters = {name: value for name, value in vars(asked).items() if value}
+    given = frozenset(parameters)
+    parameters["limit"] = limit
+    ids_sql = newest_sql(given) if limit <= _IDS_AT_ONCE else None
+    if ids_sql is not None:
+        ids = [tuple(row.values()) for row in ask(client, ids_sql, parameters)]
+        if len(ids) < limit and not whole:
+            return []
+        rows = ask(client, known_sql(given), {**parameters, "ids": ids})
+        if len(rows) >= limit or len(ids) < limit or not whole:
+            return rows
+        # Some of the ids began before `since`, and others behind them did not.
+    return ask(client, listing_sql(given), parameters)
 
 
 def _windows(client: Client, asked: TraceFilter) -> Iterator[datetime]:
@@ -158,17 +176,6 @@ def _windows(client: Client, asked: TraceFilter) -> Iterator[datetime]:
         since: datetime = told["newest"] - window
         if asked.since is None or since > asked.since:
             yield since
-
-
-def _rows(
-    client: Client, asked: TraceFilter, limit: int, *, newest: bool = False
-) -> list[dict[str, Any]]:
-    parameters: dict[str, Any] = {
-        **{name: value for name, value in vars(asked).items() if value},
-        "limit": limit,
-    }
-    sql = listing_sql(frozenset(parameters) - {"limit"}, newest=newest)
-    return ask(client, sql, parameters)
 
 
 def _listed(row: dict[str, Any]) -> ListedTrace:

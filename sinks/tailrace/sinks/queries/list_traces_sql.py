@@ -1,8 +1,9 @@
 """The SQL of `list_traces`: fixed fragments, chosen by which filters are given, values bound.
 
 Three layers: which executions may be meant (narrow columns of all events), their runs (each event
-once), and the executions made of these. Where what is asked for can be told by single events, the
-first layer already keeps no more than are asked for.
+once), and the executions made of these. The engine works out a layer anew wherever it is named, so
+the first is a question of its own where it can be: where single events tell what is asked for, it
+finds no more than are asked for.
 """
 
 from __future__ import annotations
@@ -46,15 +47,16 @@ _NAMED_SINCE = "sha256 IN (SELECT arrayJoin(bodies) FROM events WHERE <since>)"
 
 # A terminal event tells its run's start even where the first event is not stored.
 _CANDIDATES = """
-    candidates AS
-    (
         SELECT trace_id, root_run_id
         FROM events
         WHERE <event filters>
-        GROUP BY trace_id, root_run_id
+        GROUP BY trace_id, root_run_id"""
+_NEWEST = """
         ORDER BY min(ifNull(started_at, ts)) DESC, trace_id, root_run_id
-        <limit>
-    )"""
+        LIMIT {limit:UInt32}"""
+_KNOWN = """
+        SELECT id.1 AS trace_id, id.2 AS root_run_id
+        FROM (SELECT arrayJoin({ids:Array(Tuple(String, String))}) AS id)"""
 _ONCE = """
     once AS
     (
@@ -175,34 +177,48 @@ ORDER BY started_at DESC, trace_id, root_run_id
 LIMIT {limit:UInt32}
 """
 
+_LAYERS = (_ONCE, _RUNS, _UNSTORED, _EXECUTIONS, _CLOSED)
 
-def listing_sql(given: frozenset[str], *, newest: bool = False) -> str:
-    """Return the query for the filters that are given, by the names of their parameters.
 
-    Args:
-        given: the names.
-        newest: of those that seem to have begun since `since`, look at as many as are asked for.
-            One that began before seems so too, and is left out in the end: then fewer are found
-            than were asked for, and only if as many are found are they the newest.
+def listing_sql(given: frozenset[str]) -> str:
+    """Return the query for the filters that are given, by the names of their parameters."""
+    sql = _CANDIDATES.replace("<event filters>", _event_filters(given))
+    return _listing(sql if given & _WHOLE_FILTERS.keys() else sql + _NEWEST, given)
+
+
+def newest_sql(given: frozenset[str]) -> str | None:
+    """Return the query for the ids of the newest executions; None if events alone do not tell them.
+
+    An execution that began before `since` and went on after it is among them, as if it had begun
+    with its first event since then. So the ids are exact up to the first of such.
     """
+    if "status" in given or {"outcome", "updated_since"} <= given:
+        return None
+    return _CANDIDATES.replace("<event filters>", _event_filters(given)) + _NEWEST
+
+
+def known_sql(given: frozenset[str]) -> str:
+    """Return the query for executions whose `ids` are known; those that a filter refuses go."""
+    return _listing(_KNOWN, given)
+
+
+def _listing(candidates: str, given: frozenset[str]) -> str:
+    whole_filters = _all_of([sql for name, sql in _WHOLE_FILTERS.items() if name in given])
+    first = f"\n    candidates AS\n    ({candidates}\n    )"
+    layers = ",".join((first, *_LAYERS))
+    return f"WITH{layers}{_LISTING.replace('<whole filters>', whole_filters)}"
+
+
+def _event_filters(given: frozenset[str]) -> str:
     event_filters = [sql for name, sql in _EVENT_FILTERS.items() if name in given]
     root_filters = [sql for name, sql in _ROOT_FILTERS.items() if name in given]
-    by_end = "outcome" in given and "updated_since" not in given
-    if by_end:
+    if "outcome" in given and "updated_since" not in given:
         root_filters.append(_OUTCOME_FILTER)
     if root_filters:
         event_filters += ["run_id = root_run_id", *root_filters]
     if "text" in given:
         event_filters.append(_text_filter("since" in given))
-    whole_filters = [sql for name, sql in _WHOLE_FILTERS.items() if name in given]
-    told_by_events = {"outcome"} if by_end else set[str]()
-    told_by_events |= {"since"} if newest else set[str]()
-    unlimited = (given & _WHOLE_FILTERS.keys()) - told_by_events
-    candidates = _CANDIDATES.replace("<event filters>", _all_of(event_filters)).replace(
-        "<limit>", "" if unlimited else "LIMIT {limit:UInt32}"
-    )
-    layers = [candidates, _ONCE, _RUNS, _UNSTORED, _EXECUTIONS, _CLOSED]
-    return f"WITH{','.join(layers)}{_LISTING.replace('<whole filters>', _all_of(whole_filters))}"
+    return _all_of(event_filters)
 
 
 def _text_filter(since: bool) -> str:  # noqa: FBT001 - whether that filter is given

@@ -9,7 +9,7 @@ from tailrace.schemas.events import EventError, parse_event
 from tailrace.schemas.payload_reading import resolve
 from tailrace.sinks.queries.bodies import load_bodies
 from tailrace.sinks.queries.raw_events import raw_events
-from tailrace.sinks.queries.trace_id import whole_trace_id
+from tailrace.sinks.queries.trace_id import is_whole, whole_trace_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,11 +60,15 @@ def read_trace(client: Client, prefix: str) -> StoredTrace:
         NotMigratedError: if there is no table yet.
         QueryFailedError, ClickHouseUnreachableError: if ClickHouse does not answer the question.
     """
-    trace_id = whole_trace_id(client, prefix)
+    trace_id = prefix.strip().lower()
+    rows = raw_events(client, trace_id) if is_whole(trace_id) else []
+    if not rows:
+        trace_id = whole_trace_id(client, prefix)
+        rows = raw_events(client, trace_id)
     events: list[Event] = []
     unreadable: list[Unreadable] = []
     texts: list[str | None] = []
-    for row in raw_events(client, trace_id):
+    for row in rows:
         texts += (row["input"], row["output"], *row["attributes"].values())
         try:
             events.append(parse_event(row))

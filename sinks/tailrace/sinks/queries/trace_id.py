@@ -39,6 +39,11 @@ class AmbiguousTraceError(TailraceError):
         self.candidates = tuple(candidates[:CANDIDATES])
 
 
+def is_whole(trace_id: str) -> bool:
+    """Return whether that is a whole id, in the case that ids are stored in."""
+    return re.fullmatch(r"[0-9a-f]{32}", trace_id) is not None
+
+
 def whole_trace_id(client: Client, prefix: str) -> str:
     """Return the id of the one stored trace that begins with the given digits.
 
