@@ -221,6 +221,9 @@ def test_status_tells_ended_from_complete_and_open(client: Client) -> None:
         ({"outcome": "failed", "updated_since": START}, [FAILED]),
         ({"outcome": "ok", "component": "support", "status": "complete"}, [OK]),
         ({"text": "%' OR 1=1 --"}, []),
+        ({"text": "qu_ck"}, []),
+        ({"text": "quick%fox"}, []),
+        ({"text": "quick\\"}, []),
         ({"component": "support", "status": "open", "text": "parcel"}, [CHILD, OPEN]),
     ],
 )

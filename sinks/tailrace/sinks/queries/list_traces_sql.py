@@ -28,21 +28,23 @@ _WHOLE_FILTERS = {
 _OUTCOME_FILTER = """last_seq IS NOT NULL AND kind = transform({outcome:String},
                 ['ok', 'failed', 'cancelled'],
                 ['run_completed', 'run_failed', 'run_cancelled'], '')"""
+# What stands for any text in a pattern is escaped. ILIKE costs no more than reading the text does.
+_PATTERN = r"concat('%', replaceRegexpAll({text:String}, '([\\\\%_])', '\\\\\\1'), '%')"
 _TEXT_FILTER = """(trace_id, root_run_id) IN
         (
             SELECT trace_id, root_run_id
             FROM events
             WHERE <since>
-                AND (positionCaseInsensitiveUTF8(ifNull(input, ''), {text:String}) > 0
-                OR positionCaseInsensitiveUTF8(ifNull(output, ''), {text:String}) > 0
-                OR positionCaseInsensitiveUTF8(error_message, {text:String}) > 0
+                AND (input ILIKE <pattern>
+                OR output ILIKE <pattern>
+                OR error_message ILIKE <pattern>
                 OR hasAny(bodies,
                 (
                     SELECT groupUniqArray(sha256)
                     FROM bodies
-                    WHERE <named> AND positionCaseInsensitiveUTF8(content, {text:String}) > 0
+                    WHERE <named> AND content ILIKE <pattern>
                 )))
-        )"""
+        )""".replace("<pattern>", _PATTERN)
 _NAMED_SINCE = "sha256 IN (SELECT arrayJoin(bodies) FROM events WHERE <since>)"
 
 # A terminal event tells its run's start even where the first event is not stored.
