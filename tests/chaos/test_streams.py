@@ -88,8 +88,8 @@ class Workers:
 
 
 def torn(records: list[Keyed], chance: random.Random) -> tuple[list[Keyed], list[Keyed]]:
-    """Split records so that some runs begin in one portion and end in the next."""
-    cut = chance.randrange(len(records))
+    """Split records so that a run begins in one portion and ends in the next; half come first."""
+    cut = chance.randrange(len(records) // 2, len(records))
     first, second = records[:cut], records[cut:]
     if chance.random() < 1 / 2:
         first.append(("runs", b"poison", chance.randbytes(20)))
@@ -118,9 +118,10 @@ def test_what_is_published_is_what_the_fold_makes_whatever_was_broken(
         for _ in range(ROUNDS):
             workers.revive()
             first, second = torn(fleet(RUNS_A_ROUND, steps=1), chance)
+            # Counted before: idle workers may be done before the write is.
+            before = len(published(kafka, topic_prefix))
             write(kafka, topic_prefix, [*left, *first])
             left = second
-            before = len(published(kafka, topic_prefix))
             done.append(workers.disturb())
             wait_until(
                 lambda before=before: grown(workers, kafka, topic_prefix, before),
