@@ -14,7 +14,7 @@ def move(decided_on: int, move_id: str = "", **fields: Any) -> dict[str, Any]:
     return {
         "component": "c", "environment": "dev", "move_id": move_id or f"m{decided_on}",
         "decided_on": decided_on, "weights": {"d": 10_000}, "intent": "promote",
-        "actor_kind": "automaton", **fields,
+        "actor_kind": "automaton", "rolled_back": (), "salt": "", **fields,
     }  # fmt: skip
 
 

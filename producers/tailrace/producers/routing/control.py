@@ -6,15 +6,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tailrace.producers.manifest import canonical_manifest, components, deployment_id
+from tailrace.producers.routing.pointers import AUTOMATON, WHOLE
 from tailrace.schemas.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tailrace.schemas.records import DeploymentRegistered, PointerMoved
-
-WHOLE = 10_000
-"""The weight of a deployment that takes all new runs."""
 
 DEV = "dev"
 """The environment in which loaded code registers itself, and the actor that does so."""
@@ -43,7 +41,7 @@ def registration(
         label=label,
         registered_at=datetime.now(UTC),
         actor=actor,
-        actor_kind="automaton",
+        actor_kind=AUTOMATON,
         tailrace_version=version("tailrace"),
     )
 
@@ -60,7 +58,7 @@ def dev_move(component: str, deployment: str, decided_on: int) -> PointerMoved:
         decided_on=decided_on,
         intent="promote",
         actor=DEV,
-        actor_kind="automaton",
+        actor_kind=AUTOMATON,
         reason="the loaded code registered itself",
         ts=datetime.now(UTC),
     )

@@ -17,8 +17,8 @@ from tailrace.producers.content.digest import reach_digest, reached
 from tailrace.producers.manifest import component_manifest, deployment_id
 from tailrace.producers.process.loading import loading
 from tailrace.producers.recording.definition import step_of
-from tailrace.producers.routing.control import DEV, WHOLE, dev_move, registration
-from tailrace.producers.routing.pointers import Control
+from tailrace.producers.routing.control import DEV, dev_move, registration
+from tailrace.producers.routing.pointers import WHOLE, Control
 from tailrace.schemas import wire
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.topics import CONTROL

@@ -1,0 +1,204 @@
+"""Deciding on moves: rollouts grow, roll back and freeze as the design says."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tailrace.producers.routing.moves import (
+    MoveError,
+    Mover,
+    Target,
+    abort,
+    freeze,
+    promote,
+    roll_back,
+    shared,
+    told,
+    unfreeze,
+)
+from tailrace.producers.routing.pointers import WHOLE, Control, Ruling
+from tailrace.producers.routing.rendezvous import Arms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tailrace.schemas.records.base import Record
+
+ADA = Mover("ada", "it is better")
+GUARD = Mover("guard", "errors rose", "automaton", "v1")
+PROD = ("prod", "support")
+
+
+class Log:
+    """A control topic and what it says."""
+
+    def __init__(self, *deployments: str) -> None:
+        self.control = Control()
+        for deployment in deployments:
+            self._apply("deployment_registered", registered(deployment))
+
+    @property
+    def target(self) -> Target:
+        return Target(self.control, *PROD)
+
+    @property
+    def weights(self) -> dict[str, int]:
+        return dict(self.target.pointer.weights)
+
+    def append(self, record: Record) -> Ruling | None:
+        return self._apply(record.schema_name, record.flatten())
+
+    def _apply(self, name: str, record: dict[str, Any]) -> Ruling | None:
+        return self.control.apply(self.control.offset + 1, name, record)
+
+    def do(self, decide: Callable[..., Record], *told: Any) -> Ruling | None:
+        return self.append(decide(self.target, *told))
+
+
+def registered(deployment: str, *, recorded_only: bool = False) -> dict[str, Any]:
+    return {"component": "support", "deployment": deployment, "recorded_only": recorded_only}
+
+
+def test_a_canary_grows_is_promoted_and_rolled_back_to_what_stood_before() -> None:
+    log = Log("a", "b")
+    log.do(promote, "a", ADA)
+    log.do(promote, "b", ADA, 500)
+    assert log.weights == {"a": 9500, "b": 500}
+    salt = log.target.pointer.current.salt  # pyright: ignore[reportOptionalMemberAccess] - it stands
+    log.do(promote, "b", ADA, 5000)
+    assert log.target.pointer.current.salt == salt  # pyright: ignore[reportOptionalMemberAccess] - as above
+    log.do(promote, "b", ADA)
+    log.do(roll_back, ADA)
+    assert log.weights == {"a": WHOLE}
+    assert log.target.pointer.rolled_back == {"b"}
+    with pytest.raises(MoveError, match="no state to go back to"):
+        roll_back(log.target, ADA)
+
+
+def test_a_rollback_passes_over_what_was_rolled_back() -> None:
+    log = Log("a", "b", "c")
+    for deployment in "ab":
+        log.do(promote, deployment, ADA)
+    log.do(roll_back, ADA)
+    log.do(promote, "c", ADA)
+    log.do(roll_back, ADA)
+    assert log.weights == {"a": WHOLE}
+
+
+def test_an_aborted_canary_returns_by_a_person_alone() -> None:
+    log = Log("a", "b")
+    log.do(promote, "a", ADA)
+    log.do(promote, "b", ADA, 100)
+    log.do(abort, "b", GUARD)
+    assert log.weights == {"a": WHOLE}
+    with pytest.raises(MoveError, match="only a person"):
+        promote(log.target, "b", GUARD, 100)
+    forged = promote(log.target, "b", ADA, 100).model_copy(update={"actor_kind": "automaton"})
+    assert log.append(forged) is Ruling.ROLLED_BACK
+    assert log.do(promote, "b", ADA, 100) is Ruling.ACCEPTED
+    assert log.target.pointer.rolled_back == set()
+
+
+def test_a_person_goes_back_to_any_revision() -> None:
+    log = Log("a", "b")
+    log.do(promote, "a", ADA)
+    log.do(promote, "b", ADA, 300)
+    canary = log.target.pointer.revision
+    log.do(roll_back, ADA)
+    log.append(roll_back(log.target, ADA, canary))
+    assert log.weights == {"a": 9700, "b": 300}
+    with pytest.raises(MoveError, match="no revision 77"):
+        roll_back(log.target, ADA, 77)
+    with pytest.raises(MoveError, match="no canary"):
+        abort(log.target, "c", ADA)
+
+
+def test_a_frozen_pointer_is_moved_by_a_persons_rollback_alone() -> None:
+    log = Log("a", "b")
+    log.do(promote, "a", ADA)
+    log.do(promote, "b", ADA)
+    late = promote(log.target, "a", ADA)
+    log.do(freeze, GUARD)
+    assert log.append(late) is Ruling.FROZEN
+    assert "frozen meanwhile by guard: errors rose" in told(Ruling.FROZEN, log.control, late)
+    for decide in (lambda: promote(log.target, "a", ADA), lambda: roll_back(log.target, GUARD)):
+        with pytest.raises(MoveError, match="frozen by guard"):
+            decide()
+    assert log.do(roll_back, ADA) is Ruling.ACCEPTED
+    log.do(unfreeze, ADA)
+    assert log.do(promote, "b", ADA) is Ruling.ACCEPTED
+
+
+def test_who_comes_second_is_told_what_happened_instead() -> None:
+    log = Log("a", "b")
+    log.do(promote, "a", ADA)
+    mine, theirs = promote(log.target, "b", ADA), promote(log.target, "b", Mover("bob"), 100)
+    assert log.append(theirs) is Ruling.ACCEPTED
+    assert log.append(theirs) is Ruling.REPEATED
+    assert log.append(mine) is Ruling.STALE
+    assert "moved meanwhile by bob (canary, revision 3)" in told(Ruling.STALE, log.control, mine)
+
+
+def test_what_cannot_be_routed_to_is_refused() -> None:
+    log = Log("a")
+    log.control.apply(9, "deployment_registered", registered("r", recorded_only=True))
+    for deployment, weight, says in (
+        ("x", WHOLE, "not registered"), ("r", WHOLE, "recorded runs alone"),
+        ("a", 0, "above 0"), ("a", WHOLE + 1, "above 0"), ("a", 10, "leaves nothing"),
+    ):  # fmt: skip
+        with pytest.raises(MoveError, match=says):
+            promote(log.target, deployment, ADA, weight)
+
+
+@given(
+    st.dictionaries(st.text(max_size=3), st.integers(1, WHOLE), min_size=1, max_size=6),
+    st.integers(10, WHOLE),
+)
+def test_shares_add_up_and_keep_their_proportions(weights: dict[str, int], whole: int) -> None:
+    shares = shared(weights, whole)
+    assert sum(shares.values()) == whole
+    assert set(shares) == set(weights)
+    for name, share in shares.items():
+        assert share >= 1
+        assert abs(share - weights[name] * whole / sum(weights.values())) <= len(weights)
+
+
+ARMS = st.dictionaries(st.sampled_from("abcde"), st.integers(1, WHOLE), min_size=2, max_size=5)
+
+
+@given(ARMS, st.text(max_size=4), st.data())
+def test_no_key_leaves_the_share_that_grows(
+    weights: dict[str, int], salt: str, data: st.DataObject
+) -> None:
+    growing = data.draw(st.sampled_from(sorted(weights)))
+    others = {name: weight for name, weight in weights.items() if name != growing}
+    shrunk = {name: data.draw(st.integers(1, weight)) for name, weight in others.items()}
+    grown = {growing: data.draw(st.integers(weights[growing], 2 * WHOLE)), **shrunk}
+    before, after = Arms(weights, salt), Arms(grown, salt)
+    for number in range(50):
+        if before.choose(f"key {number}") == growing:
+            assert after.choose(f"key {number}") == growing
+
+
+@given(ARMS, st.text(max_size=4))
+def test_weights_are_met(weights: dict[str, int], salt: str) -> None:
+    keys = 2000
+    got = Arms(weights, salt).scores(f"{salt} {number}" for number in range(keys))
+    total = sum(weights.values())
+    for name, weight in weights.items():
+        share = weight / total
+        # Six standard deviations of the binomial, and one key.
+        assert abs(got[name] - keys * share) <= 6 * math.sqrt(keys * share * (1 - share)) + 1
+
+
+@given(st.permutations("abc"), st.text())
+def test_a_key_stays_whatever_the_order(order: list[str], key: str) -> None:
+    weights = {"a": 2000, "b": 3000, "c": 5000}
+    mixed = {name: weights[name] for name in order}
+    assert Arms(mixed, "s").choose(key) == Arms(weights, "s").choose(key)
+    assert Arms({"a": WHOLE, "b": 0}, "s").choose(key) == "a"
