@@ -11,13 +11,18 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.schema_book import SchemaBook, SchemaRejectedError
+from tailrace.schemas.topic_follower import (
+    START_TIMEOUT_S,
+    TopicFollower,
+    TopicUnreachableError,
+    unreachable,
+)
 from tailrace.schemas.topics import SCHEMAS
 
 if TYPE_CHECKING:
@@ -26,9 +31,6 @@ if TYPE_CHECKING:
 
     from tailrace.schemas.catalog import Schema
 
-START_TIMEOUT_S = 30.0
-_POLL_MS = 500
-_RETRY_S = 1.0
 _REJECTIONS_KEPT = 100
 
 _log = logging.getLogger(__name__)
@@ -82,7 +84,7 @@ async def publish_missing(
             await producer.start()
             await send_schemas(producer, missing, prefix=prefix)
     except (KafkaError, TimeoutError) as error:
-        raise SchemaLogError(_unreachable(SCHEMAS.name(prefix), error)) from error
+        raise SchemaLogError(unreachable(SCHEMAS.name(prefix), error)) from error
     finally:
         await producer.stop()
     return missing
@@ -110,11 +112,8 @@ class SchemaFollower:
         self.rejected = 0
         """How many there were."""
 
-        self._partition = TopicPartition(self.topic, 0)
         connection = dict(kafka_options() if options is None else options)
-        self._consumer: Any = None
-        self._connection = connection
-        self._tail: asyncio.Task[None] | None = None
+        self._follower = TopicFollower(self.topic, self._learn, options=connection)
 
     async def start(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Return once the topic has been read to the end that it had when this was called.
@@ -122,28 +121,14 @@ class SchemaFollower:
         Raises:
             SchemaLogError: if the topic is missing or the broker does not answer in time.
         """
-        self._consumer = AIOKafkaConsumer(
-            **self._connection, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._consumer.start()
-                await self._read_to_end()
-        except (KafkaError, TimeoutError) as error:
-            await stop_consumer(self._consumer)
-            raise SchemaLogError(_unreachable(self.topic, error)) from error
-        except BaseException:
-            await stop_consumer(self._consumer)
-            raise
-        self._tail = asyncio.create_task(self._follow(), name=f"follow {self.topic}")
+            await self._follower.start(timeout_s)
+        except TopicUnreachableError as error:
+            raise SchemaLogError(str(error)) from error
 
     async def stop(self) -> None:
         """Stop tailing; what was learnt stays in the book. Stopping twice is harmless."""
-        if self._tail is not None:
-            self._tail.cancel()
-            await asyncio.gather(self._tail, return_exceptions=True)
-            self._tail = None
-            await stop_consumer(self._consumer)
+        await self._follower.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -157,40 +142,11 @@ class SchemaFollower:
     ) -> None:
         await self.stop()
 
-    async def _read_to_end(self) -> None:
-        # Asked of all topics: asking for one by name could create it with a broker's defaults.
-        if self.topic not in await self._consumer.topics():
-            raise SchemaLogError(
-                f"the topic {self.topic} does not exist: create it with `tailrace topics apply`"
-            )
-        self._consumer.assign([self._partition])
-        await self._consumer.seek_to_beginning(self._partition)
-        ends = await self._consumer.end_offsets([self._partition])
-        while await self._consumer.position(self._partition) < ends[self._partition]:
-            await self._poll()
-
-    async def _follow(self) -> None:
-        while True:
-            try:
-                await self._poll()
-            except Exception as error:  # noqa: BLE001 - a reader that ended silently would stall others
-                _log.warning("following %s failed, trying again: %r", self.topic, error)
-                await asyncio.sleep(_RETRY_S)
-
-    async def _poll(self) -> None:
-        batches = await self._consumer.getmany(self._partition, timeout_ms=_POLL_MS)
-        for record in batches.get(self._partition, ()):
-            if record.key is None and record.value is None:
-                continue  # a moved log's filler, where the old one had no record
-            try:
-                self.book.learn(record.key, record.value)
-            except SchemaRejectedError as error:
-                where = f"{self.topic} partition 0 offset {record.offset}"
-                self.rejections.append(f"{where}: {error}")
-                self.rejected += 1
-                _log.warning("%s: %s", where, error)
-
-
-def _unreachable(topic: str, error: Exception) -> str:
-    reason = str(error) or "the broker did not answer in time"
-    return f"the topic {topic} cannot be reached: {reason}; see whether Kafka runs"
+    def _learn(self, record: Any) -> None:
+        try:
+            self.book.learn(record.key, record.value)
+        except SchemaRejectedError as error:
+            where = f"{self.topic} partition 0 offset {record.offset}"
+            self.rejections.append(f"{where}: {error}")
+            self.rejected += 1
+            _log.warning("%s: %s", where, error)

@@ -1,18 +1,22 @@
-"""What a producer writes to the control topic: registrations and, under dev, pointer moves."""
+"""What a producer writes to the control topic (registrations, dev's moves), and how it reads it."""
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tailrace.producers.manifest import canonical_manifest, components, deployment_id
-from tailrace.producers.routing.pointers import AUTOMATON, WHOLE
+from tailrace.producers.routing.pointers import AUTOMATON, WHOLE, Control
+from tailrace.schemas import wire
 from tailrace.schemas.ids import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from tailrace.schemas.records import DeploymentRegistered, PointerMoved
+
+_log = logging.getLogger("tailrace.producers")
 
 DEV = "dev"
 """The environment in which loaded code registers itself, and the actor that does so."""
@@ -25,6 +29,7 @@ def registration(
     recorded_only: bool = False,
     label: str = "",
     actor: str,
+    actor_kind: str = AUTOMATON,
 ) -> DeploymentRegistered:
     """Return the record that registers a manifest for one of its components."""
     # Imported where needed: building the records' models takes a third of this package's import.
@@ -41,7 +46,7 @@ def registration(
         label=label,
         registered_at=datetime.now(UTC),
         actor=actor,
-        actor_kind=AUTOMATON,
+        actor_kind=actor_kind,
         tailrace_version=version("tailrace"),
     )
 
@@ -62,3 +67,21 @@ def dev_move(component: str, deployment: str, decided_on: int) -> PointerMoved:
         reason="the loaded code registered itself",
         ts=datetime.now(UTC),
     )
+
+
+def apply(control: Control, offset: int, value: bytes | None) -> None:
+    """Take one record of the topic in; one of a newer kind, or none, is skipped."""
+    try:
+        schema, record = wire.decode(value or b"")
+    except wire.WireError:
+        _log.warning("tailrace: the control record at offset %d cannot be read here", offset)
+        return
+    control.apply(offset, schema.name, record)
+
+
+def folded(records: Iterable[tuple[int, bytes]]) -> Control:
+    """Return the state after these records of the control topic."""
+    control = Control()
+    for offset, value in records:
+        apply(control, offset, value)
+    return control

@@ -17,17 +17,18 @@ from tailrace.producers.content.digest import reach_digest, reached
 from tailrace.producers.manifest import component_manifest, deployment_id
 from tailrace.producers.process.loading import loading
 from tailrace.producers.recording.definition import step_of
-from tailrace.producers.routing.control import DEV, dev_move, registration
-from tailrace.producers.routing.pointers import WHOLE, Control
+from tailrace.producers.routing.control import DEV, dev_move, folded, registration
+from tailrace.producers.routing.pointers import WHOLE
 from tailrace.schemas import wire
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.topics import CONTROL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from tailrace.producers.delivery.outlet import Outlet
     from tailrace.producers.recording.definition import ComponentDefinition
+    from tailrace.producers.routing.pointers import Control
     from tailrace.schemas.records.base import Record
 
 _log = logging.getLogger("tailrace.producers")
@@ -120,19 +121,6 @@ class DevRoutes:
     def _append(self, component: str, record: Record) -> Future[int]:
         value = wire.encode(latest(record.schema_name), record.flatten())
         return self._outlet.append(CONTROL, component.encode(), value)
-
-
-def folded(records: Iterable[tuple[int, bytes]]) -> Control:
-    """Return the state after these records of the control topic; one of a newer kind is skipped."""
-    control = Control()
-    for offset, value in records:
-        try:
-            schema, record = wire.decode(value)
-        except wire.WireError:
-            _log.warning("tailrace: the control record at offset %d cannot be read here", offset)
-            continue
-        control.apply(offset, schema.name, record)
-    return control
 
 
 def _fail(offset: Future[int], error: Exception) -> None:
