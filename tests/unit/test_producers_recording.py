@@ -14,9 +14,7 @@ import pytest
 from support.journal import of_kind, only
 from support.shop import find, later, shop
 from tailrace.producers import (
-    NoPointerError,
     NoRunError,
-    Tailrace,
     UnsupportedFunctionError,
     component,
     current_run,
@@ -121,11 +119,6 @@ def test_a_defect_of_the_recorder_is_counted_and_never_raised(
         assert journal.client is not None
         assert journal.client.stats.defects == 2
     assert len(caplog.records) == 1
-
-
-def test_every_environment_but_dev_needs_a_pointer() -> None:
-    with pytest.raises(NoPointerError, match="needs a pointer"):
-        Tailrace(environment="prod")
 
 
 def test_current_run_outside_of_a_component_says_what_to_do() -> None:

@@ -20,11 +20,12 @@ from tailrace.producers.process.shutdown import say_what_is_left, watch_sigterm
 from tailrace.producers.recording.heartbeats import Heartbeats
 from tailrace.producers.redaction import Redaction
 from tailrace.producers.routing.control import DEV
-from tailrace.producers.routing.route import DevRoutes
+from tailrace.producers.routing.dev_routes import DevRoutes
+from tailrace.producers.routing.pointer_routes import PointerRoutes, Routing
+from tailrace.producers.routing.route_cache import RouteCache
 from tailrace.producers.stats import Stats
 from tailrace.producers.tree import threads
 from tailrace.producers.writer import JournalWriter
-from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.payloads import ListChain
 
 if TYPE_CHECKING:
@@ -38,16 +39,13 @@ if TYPE_CHECKING:
     from tailrace.producers.recording.durability import Durability
     from tailrace.producers.recording.recording import Recording
     from tailrace.producers.redaction import Rule
+    from tailrace.producers.routing.route import Routes
 
 _PARENTS: list[object] = []
 """In a forked child: what is its parent's and must not be touched, not even by being collected."""
 
 _REOPEN_AFTER_S = 30.0
 _ROUTE_WAIT_S = 5.0
-
-
-class NoPointerError(TailraceError):
-    """The environment has no pointer that could route runs."""
 
 
 class Tailrace:
@@ -57,7 +55,7 @@ class Tailrace:
 
     Args:
         kafka: bootstrap servers; see `tailrace.schemas.endpoints.kafka_options` when None.
-        environment: whose pointer routes new runs; in `dev` the loaded code registers itself.
+        environment: whose pointers route new runs; in `dev` the loaded code registers itself.
         prefix: the topics' prefix; `TAILRACE_PREFIX` when None.
         durability: what a call waits for before it returns; see `Durability`.
         require_kafka: whether `open` fails where no broker answers; else records are kept, and
@@ -82,6 +80,8 @@ class Tailrace:
             process; see `tailrace.producers.redaction`, whose `READY` holds ready rules.
         prices: what model calls cost that do not say so themselves; see
             `tailrace.producers.prices`.
+        routing: what to do where the loaded code is not the deployment's, or what is known of the
+            pointers is old; see `Routing`.
         outlet: where records go instead of to Kafka; a seam for tests.
     """
 
@@ -107,18 +107,10 @@ class Tailrace:
         close_timeout_s: float = 10.0,
         redact: Rule | Sequence[Rule] | None = None,
         prices: Prices | None = None,
+        routing: Routing | None = None,
         outlet: Outlet | None = None,
     ) -> None:
-        """Make a client that is not open yet; the arguments stand above.
-
-        Raises:
-            NoPointerError: for any environment but dev.
-        """
-        if environment != DEV:
-            raise NoPointerError(
-                f"environment {environment!r} needs a pointer to route runs, and routing by "
-                "pointers is not available yet: use environment 'dev'"
-            )
+        """Make a client that is not open yet; the arguments stand above."""
         self.environment = environment
         self.durability: Durability = durability
         self.when_full: WhenFull = when_full
@@ -141,7 +133,8 @@ class Tailrace:
         self._close_timeout_s = close_timeout_s
         self._outlet = outlet
         self.sender: KafkaSender | None = None
-        self._routes: DevRoutes | None = None
+        self._routing = routing
+        self._routes: Routes | None = None
         self.recent = RecentRuns()
         self._left = False
         self._begin_anew()
@@ -167,7 +160,7 @@ class Tailrace:
         return self._outlet
 
     @property
-    def routes(self) -> DevRoutes:
+    def routes(self) -> Routes:
         """What runs are routed to."""
         assert self._routes is not None, "open the client before use"
         return self._routes
@@ -195,8 +188,15 @@ class Tailrace:
     def _connect(self) -> None:
         if self._outlet is None:
             self._outlet = self.sender = self._connection.open(self._tick)
-        self._routes = DevRoutes(self._outlet)
+        self._routes = self._new_routes(self._outlet)
         self.is_open = True
+
+    def _new_routes(self, outlet: Outlet) -> Routes:
+        if self.environment == DEV:
+            return DevRoutes(outlet)
+        folder = None if self.sender is None else self._connection.host_folder()
+        cache = None if folder is None else RouteCache(folder, self.environment)
+        return PointerRoutes(outlet, self.environment, self._routing, cache)
 
     @property
     def route_wait_s(self) -> float:
@@ -286,6 +286,8 @@ class Tailrace:
         return JournalWriter(self.outlet, timeout_s=self.ack_timeout_s)
 
     def _tick(self) -> None:
+        if self._routes is not None:
+            self._routes.tick()
         # On the sender's thread, which must not wait for room that only it can make.
         if self.sender is None or self.sender.full:
             return

@@ -8,6 +8,8 @@ steps by name, and its code digest. Notes are for people and are no part of the 
 from __future__ import annotations
 
 import hashlib
+import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from tailrace.schemas.payloads import canonical, dumps
@@ -59,3 +61,31 @@ def component_manifest(
 def components(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names of the components in a manifest, sorted."""
     return tuple(sorted(cast("Mapping[str, Any]", manifest["components"])))
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentPart:
+    """What a manifest says of one component, as its runs need it."""
+
+    config: Mapping[str, Any]
+    """What `current_run().config` gives."""
+
+    code_digest: str
+    """Digest of its code; empty where the manifest does not say."""
+
+
+def component_part(manifest: str, component: str) -> ComponentPart:
+    """Return what a registered manifest says of a component.
+
+    Args:
+        manifest: canonical JSON, as the control topic has it.
+        component: its name.
+    """
+    part = json.loads(manifest)["components"][component]
+    return ComponentPart(run_config(part), part.get("code_digest", ""))
+
+
+def run_config(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `current_run().config` gives: the config, and the other tables by their names."""
+    tables = {name: part[name] for name in ("prompts", "models", "tools") if name in part}
+    return {**part.get("config", {}), **tables}

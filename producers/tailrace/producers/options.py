@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -13,6 +14,9 @@ from tailrace.schemas.ids import is_id
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+
+
+_DEPLOYMENT = re.compile(r"[0-9a-f]{64}")
 
 
 class RunOptionsError(TailraceError):
@@ -31,6 +35,12 @@ class RunOptions:
     attempt: int = 0
     routing_hashed: str = ""
     """The hash itself, where another process has made it; it stands above the key."""
+
+    deployment: str = ""
+    """The deployment that the caller pinned; empty for the pointer's."""
+
+    control_offset: int = -1
+    """The control offset that the execution was routed at elsewhere; -1 where it begins here."""
 
     def routing_hash(self, trace_id: str) -> str:
         """Return the hash of the caller's key, else of the session, else of the trace."""
@@ -52,6 +62,7 @@ def run_options(
     trace_id: str | None = None,
     routing_key: str | None = None,
     attempt: int | None = None,
+    deployment: str | None = None,
 ) -> Generator[None]:
     """Set options for the root runs that start within the block, and their child runs.
 
@@ -67,13 +78,20 @@ def run_options(
         routing_key: what a route is chosen by and comparisons are clustered by (it is recorded
             hashed); the session when None, else the trace.
         attempt: number of the attempt at the same task, from 0.
+        deployment: the id of the deployment that they run on, whatever the pointer says; it binds
+            the components that it is registered for.
 
     Raises:
-        RunOptionsError: if the trace id is none.
+        RunOptionsError: if the trace id or the deployment's is none.
     """
     if trace_id is not None and not is_id(trace_id):
         raise RunOptionsError(
             f"trace_id={trace_id!r} is no trace id: it must be 32 lower-case hex digits"
+        )
+    if deployment is not None and not _DEPLOYMENT.fullmatch(deployment):
+        raise RunOptionsError(
+            f"deployment={deployment!r} is no deployment's id: it must be 64 lower-case hex "
+            "digits, as `tailrace deployments ls --json` shows them"
         )
     before = OPTIONS.get()
     told = {
@@ -82,6 +100,7 @@ def run_options(
         "trace_id": trace_id,
         "routing_key": routing_key,
         "attempt": attempt,
+        "deployment": deployment,
     }
     changes = {name: value for name, value in told.items() if value is not None}
     merged = (*before.tags, *(tag for tag in tags if tag not in before.tags))

@@ -117,6 +117,7 @@ def _read(headers: Headers) -> tuple[Offer | None, str]:
             tags=(*told.tags, *(tag for tag in here.tags if tag not in told.tags)),
             attempt=told.attempt or here.attempt,
             routing_key=here.routing_key,
+            deployment=here.deployment,
         )
         return w3c.offer_of(trace_id, found.get(w3c.TRACESTATE, ""), options), trace_id
     except Exception as error:  # noqa: BLE001 - headers come from strangers

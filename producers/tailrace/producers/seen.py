@@ -97,6 +97,11 @@ class RunSeen:
         return str(self._first["component"])
 
     @property
+    def deployment(self) -> str:
+        """The id of the deployment that it was routed to."""
+        return str(self._first["deployment"])
+
+    @property
     def outcome(self) -> str:
         """`completed`, `failed` or `cancelled`; empty while it is open."""
         ended = self._last["last_seq"] is not None

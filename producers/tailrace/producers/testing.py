@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tailrace.producers.client import Tailrace
 from tailrace.producers.delivery.ledger import Ledger, Record
+from tailrace.producers.delivery.outlet import Following
 from tailrace.producers.seen import NothingRecordedError, RunSeen, StepSeen
 from tailrace.schemas import wire
 from tailrace.schemas.events import parse_event
@@ -26,7 +27,7 @@ from tailrace.schemas.payload_reading import resolve
 from tailrace.schemas.topics import BODIES, CONTROL, RUNS, SCORES, STEPS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from tailrace.producers.delivery.outlet import Draft, Lane
     from tailrace.schemas.events import Event
@@ -47,6 +48,7 @@ class Journal:
 
         self.client: Tailrace | None = None
         self._ends: dict[Topic, int] = {}
+        self._followers: dict[Topic, list[Callable[[int, bytes | None], None]]] = {}
 
     @property
     def events(self) -> list[Event]:
@@ -156,6 +158,16 @@ class Journal:
             self._acknowledge(self._ledger.append(topic, key, value, future))
         return future
 
+    def follow(self, topic: Topic, take: Callable[[int, bytes | None], None]) -> Following:
+        """See `Outlet`."""
+        following = Following()
+        with self._lock:
+            for offset, value in self.read(topic).result():
+                take(offset, value)
+            self._followers.setdefault(topic, []).append(take)
+        following.ready.set_result(None)
+        return following
+
     def read(self, topic: Topic) -> Future[list[tuple[int, bytes]]]:
         """See `Outlet`."""
         future: Future[list[tuple[int, bytes]]] = Future()
@@ -170,6 +182,8 @@ class Journal:
             offset = self._ends.get(record.topic, 0)
             self._ends[record.topic] = offset + 1
             self.log.append(record)
+            for take in self._followers.get(record.topic, ()):
+                take(offset, record.value)
             waiting.extend(self._ledger.acknowledge((record,), offset))
 
 

@@ -55,7 +55,7 @@ class TopicFollower:
         Raises:
             TopicUnreachableError: if the topic is missing or the broker does not answer in time.
         """
-        # One partition, one order: nothing is gained by fetching smaller.
+        self.position = 0
         self._consumer = AIOKafkaConsumer(
             **self._options, enable_auto_commit=False, auto_offset_reset="earliest"
         )

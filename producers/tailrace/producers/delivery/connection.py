@@ -17,6 +17,7 @@ from tailrace.schemas.topics import SCHEMAS, topic_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tailrace.producers.delivery.room import WhenFull
     from tailrace.producers.delivery.sender import KafkaSender
@@ -95,6 +96,16 @@ class Connection:
     def _new_spool(self, servers: str) -> Spool | None:
         if not self.spooling.max_bytes:
             return None
+        return Spool(self._folder(servers), max_bytes=self.spooling.max_bytes)
+
+    def host_folder(self) -> Path:
+        """Return the folder in which this host keeps what concerns the cluster and the prefix.
+
+        Raises:
+            NoEndpointError: if no address of Kafka is known.
+        """
+        return self._folder(str(kafka_options(self.kafka)["bootstrap_servers"]))
+
+    def _folder(self, servers: str) -> Path:
         prefix = topic_prefix() if self.prefix is None else self.prefix
-        root = spool_root(self.spooling.folder, servers, prefix)
-        return Spool(root, max_bytes=self.spooling.max_bytes)
+        return spool_root(self.spooling.folder, servers, prefix)

@@ -8,12 +8,15 @@ outlet in memory.
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Protocol
 
 from tailrace.schemas.errors import TailraceError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tailrace.producers.delivery.ledger import Barrier
     from tailrace.schemas.payloads import Body
     from tailrace.schemas.topics import Topic
@@ -70,6 +73,21 @@ class Lane:
         self.last: tuple[Topic, bytes] | None = None
 
 
+class Following:
+    """A topic that is followed."""
+
+    def __init__(self, heard_at: Callable[[], float | None] = time.time) -> None:
+        self.ready: Future[None] = Future()
+        """Resolved when the topic has been read to the end that it had at first."""
+
+        self._heard_at = heard_at
+
+    @property
+    def heard_at(self) -> float | None:
+        """When the broker last answered, in seconds since the epoch; None if never."""
+        return self._heard_at()
+
+
 class Outlet(Protocol):
     """Where records go. Every method may be called from any thread; none raises for a broker."""
 
@@ -95,6 +113,15 @@ class Outlet(Protocol):
 
     def append(self, topic: Topic, key: bytes, value: bytes) -> Future[int]:
         """Queue a record of no lane; the future gives its offset once it is acknowledged."""
+        ...
+
+    def follow(self, topic: Topic, take: Callable[[int, bytes | None], None]) -> Following:
+        """Read a topic of one partition from its start and go on reading until the outlet closes.
+
+        Args:
+            topic: the topic.
+            take: called with offset and value of each record, in order, on the outlet's thread.
+        """
         ...
 
     def read(self, topic: Topic) -> Future[list[tuple[int, bytes]]]:

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 
 from tailrace.producers.delivery.backlog import Way
 from tailrace.producers.delivery.delivery import Delivery
+from tailrace.producers.delivery.followed import Followed
 from tailrace.producers.delivery.ledger import Ledger
 from tailrace.producers.delivery.outlet import KafkaUnreachableError
 from tailrace.producers.delivery.room import MAX_QUEUED, Room
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tailrace.producers.delivery.delivery import Entry
-    from tailrace.producers.delivery.outlet import Draft, Lane
+    from tailrace.producers.delivery.outlet import Draft, Following, Lane
     from tailrace.producers.delivery.room import WhenFull
     from tailrace.producers.delivery.spool import Spool
     from tailrace.producers.stats import Stats
@@ -87,6 +88,7 @@ class KafkaSender:
         self._required = required
         self._room: Room | None = None
         self._close_timeout_s = 0.0
+        self._followed: list[Followed] = []
         self.shed = 0
         """Records given up because memory and spool stayed full."""
 
@@ -187,6 +189,17 @@ class KafkaSender:
         self._put((Ledger.append, topic, key, value, future), urgent=True)
         return future
 
+    def follow(self, topic: Topic, take: Callable[[int, bytes | None], None]) -> Following:
+        """Read a topic of one partition, as soon as the broker answers, and go on reading."""
+        assert self.loop is not None, "open the sender before use"
+        assert self.delivery is not None
+        followed = Followed(
+            topic.name(self._prefix), take, self._options, self.delivery.backlog.connected
+        )
+        self._followed.append(followed)
+        self.loop.call_soon_threadsafe(followed.begin)
+        return followed.following
+
     def read(self, topic: Topic) -> Future[list[tuple[int, bytes]]]:
         """Read a topic of one partition to its end, as soon as the broker answers."""
         assert self.loop is not None, "open the sender before use"
@@ -274,6 +287,8 @@ class KafkaSender:
         ready.set_result(None)
         running = asyncio.create_task(delivery.run())
         await self._closing.wait()
+        for followed in self._followed:
+            await followed.end()
         await asyncio.wait({asyncio.create_task(delivery.settled())}, timeout=self._close_timeout_s)
         delivery.keep()
         running.cancel()

@@ -58,8 +58,19 @@ class Recording:
         *,
         parent: Place | None = None,
         claimed: Offer | None = None,
+        trace_id: str = "",
     ) -> None:
-        """Take up a run: a child of `parent`, or of the offer it claims, or a root run."""
+        """Take up a run: a child of `parent`, or of the offer it claims, or a root run.
+
+        Args:
+            client: what it is recorded with.
+            definition: its component's.
+            route: what it was routed to.
+            options: what its caller said.
+            parent: where it is called from, of a child in this process.
+            claimed: the offer that it claims, of another process's child.
+            trace_id: of a root run; minted when empty.
+        """
         self.client = client
         self.redaction = client.redaction
         self.definition = definition
@@ -67,11 +78,12 @@ class Recording:
         self.run_id = new_id()
         self.parent = parent
         self.options = options
+        self.route = route
         self.claimed = claimed
         self.root: Recording = self if parent is None else parent.recording.root
         """The outermost run of the execution in this process."""
 
-        self.trace_id, self.root_run_id = self._execution()
+        self.trace_id, self.root_run_id = self._execution(trace_id)
         self.lane = Lane(self.trace_id)
         self.open_steps: dict[int, RecordedStep] = {}
         self.children: list[str] = []
@@ -110,12 +122,12 @@ class Recording:
             parent.recording.children.append(self.run_id)
             self.root.descendants.append(self.lane.done)
 
-    def _execution(self) -> tuple[str, str]:
+    def _execution(self, trace_id: str) -> tuple[str, str]:
         if self.claimed is not None:
             return self.claimed.trace_id, self.claimed.root_run_id
         if self.root is not self:
             return self.root.trace_id, self.root.root_run_id
-        return self.options.trace_id or new_id(), self.run_id
+        return trace_id or self.options.trace_id or new_id(), self.run_id
 
     def _constant_fields(self, route: Route, options: RunOptions) -> dict[str, Any]:
         parent, claimed = self.parent, self.claimed
@@ -134,6 +146,7 @@ class Recording:
             "component": self.definition.name,
             "deployment": route.deployment,
             "code_digest": route.code_digest,
+            "code_mismatch": route.code_mismatch,
             "environment": self.client.environment,
             "control_offset": route.control_offset,
             "routing_key": options.routing_hash(self.trace_id),
@@ -159,7 +172,13 @@ class Recording:
             tenant=constant["tenant"],
             tags=tuple(constant["tags"]),
             routing_hashed=constant["routing_key"],
+            control_offset=self.control_offset,
         )
+
+    @property
+    def control_offset(self) -> int:
+        """The control offset that the execution is routed at: its root's."""
+        return self.root.constant["control_offset"]
 
     def _shown(self, name: str, text: str) -> str:
         return text if self.redaction is None else self.redaction.text(name, text)
@@ -182,7 +201,8 @@ class Recording:
             "bodies": given.hashes,
         }
         self.post_bodies(given)
-        own = encode.own_part({**self._input, "kind": "run_started", "ts": self.started_us})
+        begun = {"kind": "run_started", "ts": self.started_us, "attributes": self.route.attributes}
+        own = encode.own_part({**self._input, **begun})
         with self.lock:
             self.emit(own, RUNS)
         self.client.recordings[self.run_id] = self

@@ -1,37 +1,55 @@
-"""Environment dev: the loaded code registers itself and takes all new runs.
-
-The first run of a component in a process reads the control topic. If the dev pointer stands at the
-loaded code already, nothing is written; else its manifest and a move of the pointer are, and waited
-for. Every run names the offset of the move that stands.
-"""
+"""Which deployment a run is routed to: what is asked, what is answered, what goes wrong."""
 
 from __future__ import annotations
 
-import logging
-import threading
-from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
-from tailrace.producers.content.digest import reach_digest, reached
-from tailrace.producers.manifest import component_manifest, deployment_id
-from tailrace.producers.process.loading import loading
-from tailrace.producers.recording.definition import step_of
-from tailrace.producers.routing.control import DEV, dev_move, folded, registration
-from tailrace.producers.routing.pointers import WHOLE
-from tailrace.schemas import wire
-from tailrace.schemas.catalog import latest
-from tailrace.schemas.topics import CONTROL
+from tailrace.schemas.errors import TailraceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from concurrent.futures import Future
 
-    from tailrace.producers.delivery.outlet import Outlet
     from tailrace.producers.recording.definition import ComponentDefinition
-    from tailrace.producers.routing.pointers import Control
-    from tailrace.schemas.records.base import Record
 
-_log = logging.getLogger("tailrace.producers")
+
+class RoutingError(TailraceError):
+    """A run cannot be routed, so it did not begin; the text says what to do."""
+
+
+class NoPointerError(RoutingError):
+    """The environment has no pointer for the component."""
+
+
+class UnregisteredDeploymentError(RoutingError):
+    """A pointer or a pin names a deployment that runs cannot go to."""
+
+
+class CodeMismatchError(RoutingError):
+    """The loaded code is not the deployment's."""
+
+
+class ControlUnknownError(RoutingError):
+    """What the control topic says is not known, or only as it was too long ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a run is routed by."""
+
+    definition: ComponentDefinition
+    trace_id: str
+    """The trace that the run will belong to."""
+
+    routing_hash: str
+    """Of the caller's key, else the session, else the trace."""
+
+    as_of: int = -1
+    """The control offset that the execution's root was routed at; -1 for a root."""
+
+    pinned: str = ""
+    """The deployment that the caller pinned; empty for the pointer's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,85 +66,30 @@ class Route:
     """The deployment's config."""
 
     control_offset: int = -1
-    """Offset of the pointer's move on the control topic; -1 while it is not acknowledged."""
+    """Offset on the control topic as of which it was routed; -1 while that is not known."""
+
+    code_mismatch: bool = False
+    """Whether the loaded code is not the deployment's."""
+
+    attributes: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What the run's first event says beside: how old the knowledge was."""
 
 
-class DevRoutes:
-    """The routes of the components of this process under dev. Thread-safe."""
+class Routes(Protocol):
+    """Routes the runs of a process. Thread-safe."""
 
-    def __init__(self, outlet: Outlet) -> None:
-        self._outlet = outlet
-        self._lock = threading.Lock()
-        self._routes: dict[ComponentDefinition, tuple[Route, Future[int]]] = {}
+    def waiting(self, asked: Asked) -> Future[Any] | None:
+        """Return what a run should wait for before it is routed; None if for nothing."""
+        ...
 
-    def of(self, definition: ComponentDefinition) -> Future[int]:
-        """Point dev at the component's code; resolved with the control offset to route by."""
-        found = self._routes.get(definition)
-        if found is None:
-            with self._lock:
-                found = self._routes.get(definition)
-                if found is None:
-                    found = self._routes[definition] = self._begin(definition)
-        return found[1]
+    def route(self, asked: Asked) -> Route:
+        """Route a run by what is known.
 
-    def now(self, definition: ComponentDefinition) -> Route:
-        """Return the route as far as it is known: its offset is -1 until acknowledged."""
-        route, offset = self._routes[definition]
-        if route.control_offset < 0 and offset.done():
-            route = replace(route, control_offset=offset.result())
-            self._routes[definition] = (route, offset)
-        return route
+        Raises:
+            RoutingError: if it cannot be.
+        """
+        ...
 
-    def _begin(self, definition: ComponentDefinition) -> tuple[Route, Future[int]]:
-        functions = reached(definition.function)
-        code_digest = reach_digest(functions)
-        steps = {found.name: found.digest for found in map(step_of, functions) if found is not None}
-        manifest = component_manifest(
-            definition.name,
-            entry_point=definition.entry_point,
-            config=definition.config,
-            steps=steps,
-            code_digest=code_digest,
-        )
-        offset: Future[int] = Future()
-
-        def point(control: Future[list[tuple[int, bytes]]]) -> None:
-            try:
-                self._point(definition.name, manifest, folded(control.result()), offset)
-            except Exception as error:  # noqa: BLE001 - whoever waits for the route is told
-                _fail(offset, error)
-
-        self._outlet.read(CONTROL).add_done_callback(point)
-        return Route(deployment_id(manifest), code_digest, definition.config), offset
-
-    def _point(
-        self, component: str, manifest: Mapping[str, Any], control: Control, offset: Future[int]
-    ) -> None:
-        """Register and move, as far as the control topic does not say so already."""
-        deployment = deployment_id(manifest)
-        pointer = control.pointer(DEV, component)
-        if pointer.weights == {deployment: WHOLE}:
-            offset.set_result(pointer.revision)
-            return
-        if (component, deployment) not in control.registered:
-            with loading():  # the models of these records, on the sender's thread
-                registered = registration(manifest, component, actor=DEV)
-            self._append(component, registered)
-        with loading():
-            move = dev_move(component, deployment, pointer.revision)
-        # One partition, one order: when the move is acknowledged, the registration is.
-        moved = self._append(component, move)
-        moved.add_done_callback(lambda done: offset.set_result(done.result()))
-
-    def _append(self, component: str, record: Record) -> Future[int]:
-        value = wire.encode(latest(record.schema_name), record.flatten())
-        return self._outlet.append(CONTROL, component.encode(), value)
-
-
-def _fail(offset: Future[int], error: Exception) -> None:
-    _log.error(
-        "tailrace: the loaded code could not register itself, its runs name no control offset: %r",
-        error,
-    )
-    if not offset.done():
-        offset.set_result(-1)
+    def tick(self) -> None:
+        """Look after what is kept; called about four times a second on the sender's thread."""
+        ...

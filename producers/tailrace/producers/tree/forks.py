@@ -9,7 +9,6 @@ called there, or, for steps, a run of the same component that ends with the chil
 
 from __future__ import annotations
 
-import concurrent.futures
 import inspect
 import os
 import threading
@@ -159,11 +158,11 @@ def _gone_on(recording: Recording, forked: Forked) -> Recording | None:
     if forked.offer is None or not client.usable():
         return None
     try:
-        definition = recording.definition
-        concurrent.futures.wait([client.routes.of(definition)], timeout=client.route_wait_s)
-        route = client.routes.now(definition)
         offer = forked.claimed()
-        goes_on = Recording(client, definition, route, recording.options, claimed=offer)
+        # A run keeps its route to its end.
+        goes_on = Recording(
+            client, recording.definition, recording.route, recording.options, claimed=offer
+        )
         goes_on.place = Place(goes_on, None, forked.branch)
         goes_on.start((), {})
     except Exception as error:  # noqa: BLE001 - recording never breaks the agent

@@ -34,6 +34,7 @@ MAX_TEXT = 256
 
 _MAX_TAGS = 32
 _MAX_ATTEMPT = 1_000_000
+_MAX_OFFSET = (1 << 63) - 1
 
 
 def traceparent(offer: Offer) -> str:
@@ -98,6 +99,7 @@ def baggage(offer: Offer, others: str) -> str:
         "session": options.session,
         "tenant": options.tenant,
         "attempt": str(options.attempt) if options.attempt else "",
+        "control": str(options.control_offset) if options.control_offset >= 0 else "",
         "tags": ",".join(quote(tag, safe="") for tag in options.tags[:_MAX_TAGS]),
     }
     theirs = [
@@ -123,11 +125,13 @@ def options_of(header: str) -> RunOptions:
         if key.strip().startswith(f"{MEMBER}."):
             told.setdefault(key.strip()[len(MEMBER) + 1 :], unquote(value.strip()))
     routing, attempt = told.get("routing", ""), told.get("attempt", "")
+    control = _number(told.get("control", ""), _MAX_OFFSET)
     return RunOptions(
         session=_bounded(told.get("session", "")),
         tenant=_bounded(told.get("tenant", "")),
         tags=tuple(_tags(told.get("tags", "").split(",")[:_MAX_TAGS])),
-        attempt=_attempt(attempt),
+        attempt=_number(attempt, _MAX_ATTEMPT) or 0,
+        control_offset=-1 if control is None else control,
         routing_hashed=routing if _HASH.fullmatch(routing) else "",
     )
 
@@ -136,10 +140,10 @@ def _tags(quoted: Iterable[str]) -> Iterable[str]:
     return (_bounded(unquote(tag)) for tag in quoted if tag)
 
 
-def _attempt(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(_MAX_ATTEMPT))):
-        return 0
-    return min(int(text), _MAX_ATTEMPT)
+def _number(text: str, largest: int) -> int | None:
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(largest))):
+        return None
+    return min(int(text), largest)
 
 
 def _bounded(text: str) -> str:
