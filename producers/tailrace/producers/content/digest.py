@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import sys
 import textwrap
+from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +52,20 @@ def with_config(digest: str, read: Mapping[str, Any]) -> str:
 
 
 def qualified_name(function: Callable[..., Any]) -> str:
-    """Return `module:qualname`."""
-    return f"{function.__module__}:{function.__qualname__}"
+    """Return `module:qualname`, the program's own module by the name others import it by."""
+    return f"{_module(function)}:{function.__qualname__}"
+
+
+def _module(function: Any) -> str:
+    name = str(getattr(function, "__module__", "") or "")
+    if name != "__main__":
+        return name
+    main = sys.modules[name]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:  # python -m package.module
+        return spec.name.removesuffix(".__main__")
+    file = getattr(main, "__file__", None)
+    return name if file is None else Path(file).stem
 
 
 def reached(function: Callable[..., Any]) -> list[FunctionType]:
@@ -74,7 +88,7 @@ def reached(function: Callable[..., Any]) -> list[FunctionType]:
 
 
 def _package(function: Any) -> str:
-    return str(getattr(function, "__module__", "") or "").partition(".")[0]
+    return _module(function).partition(".")[0]
 
 
 def _named_in(function: FunctionType) -> Iterator[Any]:

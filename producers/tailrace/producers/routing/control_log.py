@@ -30,10 +30,10 @@ class ControlLog:
         on_change: Callable[[], None] | None = None,
     ) -> None:
         self.control = Control()
-        self._on_change = on_change
+        self.on_change = on_change
         self.follower = TopicFollower(CONTROL.name(prefix), self._take, options=options)
 
     def _take(self, record: Any) -> None:
         apply(self.control, record.offset, record.value)
-        if self._on_change is not None:
-            self._on_change()
+        if self.on_change is not None:
+            self.on_change()
