@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tailrace.producers.content import encode
@@ -16,6 +15,8 @@ from tailrace.producers.content.digest import with_config
 from tailrace.producers.content.failure import failure_fields, outcome
 from tailrace.producers.delivery.outlet import Lane
 from tailrace.producers.process.guard import guarded
+from tailrace.producers.recording.origin import shown_options
+from tailrace.producers.recording.totals import Totals
 from tailrace.producers.run import Run
 from tailrace.producers.tree import matching
 from tailrace.producers.tree.keys import Branch
@@ -32,11 +33,11 @@ if TYPE_CHECKING:
     from tailrace.producers.options import RunOptions
     from tailrace.producers.recording.definition import ComponentDefinition
     from tailrace.producers.recording.generators import Items
+    from tailrace.producers.recording.origin import Origin
     from tailrace.producers.recording.recorded_step import RecordedStep
     from tailrace.producers.routing.route import Route
     from tailrace.producers.tree.fork_watch import ForkWatch
     from tailrace.producers.tree.forks import Forked
-    from tailrace.producers.tree.offers import Offer
 
 _STEP_ID_BITS = 64
 _HELD_S = 1.0
@@ -54,36 +55,24 @@ class Recording:
         client: Tailrace,
         definition: ComponentDefinition,
         route: Route,
-        options: RunOptions,
+        origin: Origin,
         *,
-        parent: Place | None = None,
-        claimed: Offer | None = None,
         trace_id: str = "",
     ) -> None:
-        """Take up a run: a child of `parent`, or of the offer it claims, or a root run.
-
-        Args:
-            client: what it is recorded with.
-            definition: its component's.
-            route: what it was routed to.
-            options: what its caller said.
-            parent: where it is called from, of a child in this process.
-            claimed: the offer that it claims, of another process's child.
-            trace_id: of a root run; minted when empty.
-        """
+        """Take up a run, of a trace where its origin leaves one open."""
         self.client = client
         self.redaction = client.redaction
         self.definition = definition
+        self.route = route
         self.lock = threading.Lock()
         self.run_id = new_id()
-        self.parent = parent
-        self.options = options
-        self.route = route
-        self.claimed = claimed
+        self.options = origin.options
+        self.parent = parent = origin.parent
         self.root: Recording = self if parent is None else parent.recording.root
         """The outermost run of the execution in this process."""
 
-        self.trace_id, self.root_run_id = self._execution(trace_id)
+        self.trace_id = trace_id or origin.trace_id()
+        self.root_run_id = origin.root_run_id(self.run_id)
         self.lane = Lane(self.trace_id)
         self.open_steps: dict[int, RecordedStep] = {}
         self.children: list[str] = []
@@ -96,21 +85,19 @@ class Recording:
         self._unordered: set[str] = set()
         self.place = Place(self, None, Branch())
         self.config_read: dict[str, Any] = {}
-        self.run = Run(self, route.config, options)
+        self.run = Run(self, route.config, self.options)
         self.descendants: list[Future[int]] = []
         """On the root: what else is acknowledged before its caller gets its value."""
 
         self._outlet = client.outlet
-        self.constant = self._constant_fields(route, options)
+        self.constant = origin.constant(client, definition, route, (self.trace_id, self.run_id))
         """What every event of the run repeats, under the fields' names."""
 
         self.prefix = encode.run_prefix(self.constant)
         self._seq = 0
         self._step_base = int.from_bytes(os.urandom(8), "big")
         self._step_count = 0
-        self._steps = 0
-        self._errors = 0
-        self._used: dict[str, Any] = {}
+        self._totals = Totals()
         self._ended = False
         self._idle: Future[None] | None = None
         self.started_us = 0
@@ -122,40 +109,6 @@ class Recording:
             parent.recording.children.append(self.run_id)
             self.root.descendants.append(self.lane.done)
 
-    def _execution(self, trace_id: str) -> tuple[str, str]:
-        if self.claimed is not None:
-            return self.claimed.trace_id, self.claimed.root_run_id
-        if self.root is not self:
-            return self.root.trace_id, self.root.root_run_id
-        return trace_id or self.options.trace_id or new_id(), self.run_id
-
-    def _constant_fields(self, route: Route, options: RunOptions) -> dict[str, Any]:
-        parent, claimed = self.parent, self.claimed
-        if claimed is not None:
-            origin = (claimed.run_id, claimed.step_id, claimed.offer_id)
-        elif parent is not None:
-            step_id = "" if parent.step is None else parent.step.step_id
-            origin = (parent.recording.run_id, step_id, "")
-        else:
-            origin = ("", "", "")
-        return {
-            "trace_id": self.trace_id,
-            "run_id": self.run_id,
-            "root_run_id": self.root_run_id,
-            **dict(zip(("parent_run_id", "caller_step_id", "offer"), origin, strict=True)),
-            "component": self.definition.name,
-            "deployment": route.deployment,
-            "code_digest": route.code_digest,
-            "code_mismatch": route.code_mismatch,
-            "environment": self.client.environment,
-            "control_offset": route.control_offset,
-            "routing_key": options.routing_hash(self.trace_id),
-            "tenant": self._shown("tenant", options.tenant),
-            "session": self._shown("session", options.session),
-            "tags": [self._shown("tags", tag) for tag in options.tags],
-            "attempt": options.attempt,
-        }
-
     def end_unless_held(self) -> None:
         """End it, except from a signal handler that has interrupted the lock's holder."""
         if not self._ended and self.lock.acquire(timeout=_HELD_S):
@@ -165,23 +118,12 @@ class Recording:
     @property
     def shown_options(self) -> RunOptions:
         """The options as they may leave the process."""
-        constant = self.constant
-        return replace(
-            self.options,
-            session=constant["session"],
-            tenant=constant["tenant"],
-            tags=tuple(constant["tags"]),
-            routing_hashed=constant["routing_key"],
-            control_offset=self.control_offset,
-        )
+        return shown_options(self.options, self.constant, self.control_offset)
 
     @property
     def control_offset(self) -> int:
         """The control offset that the execution is routed at: its root's."""
         return self.root.constant["control_offset"]
-
-    def _shown(self, name: str, text: str) -> str:
-        return text if self.redaction is None else self.redaction.text(name, text)
 
     def start(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Record that the run began, and what it was given."""
@@ -242,9 +184,7 @@ class Recording:
                 "offers": [each for each in self.offers if self._may_be_claimed(each)],
                 "not_replayable": self.not_replayable,
                 "attributes": matching.told(self._unordered),
-                "run_steps": self._steps,
-                "run_errors": self._errors,
-                **{f"run_{name}": value for name, value in self._used.items()},
+                **self._totals.fields(),
             }
             value = encode.splice(self.prefix, self._seq, encode.own_part(last))
             self._outlet.finish(self.lane, RUNS, value)
@@ -340,7 +280,7 @@ class Recording:
                 seq = self._seq
                 self._seq = seq + 1
                 self._outlet.post(self.lane, STEPS, step.numbered(seq))
-                self._steps += 1
+                self._totals.steps += 1
 
     @property
     def here(self) -> Recording:
@@ -367,13 +307,7 @@ class Recording:
 
     def count(self, *, failed: bool, used: Usage | None) -> None:
         """Add a finished step to the totals; the caller holds the lock."""
-        self._steps += 1
-        self._errors += failed
-        if used is not None:
-            for name in ("input_tokens", "output_tokens", "cached_tokens", "cost_usd"):
-                value = getattr(used, name)
-                if value is not None:
-                    self._used[name] = self._used.get(name, 0) + value
+        self._totals.add(failed=failed, used=used)
 
     def closed_step(self, number: int) -> None:
         """Take a step off the open ones; the caller holds the lock."""

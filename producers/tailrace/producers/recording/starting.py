@@ -4,55 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tailrace.producers.options import OPTIONS
 from tailrace.producers.process.guard import guarded
 from tailrace.producers.process.open_clients import open_client
+from tailrace.producers.recording.origin import Origin
 from tailrace.producers.recording.recording import Recording
-from tailrace.producers.routing.route import Asked, RoutingError
+from tailrace.producers.routing.route import RoutingError
 from tailrace.producers.tree.forks import Forked, origin_at
 from tailrace.producers.tree.offers import arrival
 from tailrace.producers.tree.place import PLACE
-from tailrace.schemas.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tailrace.producers.client import Tailrace
-    from tailrace.producers.options import RunOptions
     from tailrace.producers.recording.definition import ComponentDefinition
-    from tailrace.producers.tree.offers import Offer
-    from tailrace.producers.tree.place import Place
-
-
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """Which run a new one is started by: one here, one of another process, or none."""
-
-    parent: Place | None
-    offer: Offer | None
-    options: RunOptions
-
-    def asked(self, definition: ComponentDefinition) -> Asked:
-        """Return what the new run is routed by."""
-        options, trace_id = self.options, self.trace_id
-        if self.parent is None:
-            as_of, routing_hash = options.control_offset, options.routing_hash(trace_id)
-        else:
-            root = self.parent.recording.root
-            as_of, routing_hash = root.control_offset, root.constant["routing_key"]
-        return Asked(definition, trace_id, routing_hash, as_of, options.deployment)
-
-    @property
-    def trace_id(self) -> str:
-        """The trace it belongs to; a new one where none is told."""
-        if self.offer is not None:
-            return self.offer.trace_id
-        if self.parent is not None:
-            return self.parent.recording.trace_id
-        return self.options.trace_id or new_id()
+    from tailrace.producers.routing.route import Asked
 
 
 def begin_blocking(
@@ -108,35 +77,28 @@ async def begin(
 
 def _started(
     client: Tailrace,
-    origin: _Origin,
+    origin: Origin,
     asked: Asked,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
 ) -> Recording:
-    recording = Recording(
-        client,
-        asked.definition,
-        client.routes.route(asked),
-        origin.options,
-        parent=origin.parent,
-        claimed=origin.offer,
-        trace_id=asked.trace_id,
-    )
+    route = client.routes.route(asked)
+    recording = Recording(client, asked.definition, route, origin, trace_id=asked.trace_id)
     recording.start(args, kwargs)
     return recording
 
 
-def _origin(client: Tailrace) -> _Origin:
+def _origin(client: Tailrace) -> Origin:
     arrived, offer = arrival()
     if offer is not None:
-        return _Origin(None, offer, offer.options)
+        return Origin(offer.options, offer=offer)
     place = None if arrived else PLACE.get()
     if place is not None:
         found = origin_at(place)
         if isinstance(found, Forked):
             offer = found.claimed()
-            return _Origin(None, offer, OPTIONS.get() if offer is None else offer.options)
+            return Origin(OPTIONS.get() if offer is None else offer.options, offer=offer)
         place = found
     if place is None or place.recording.client is not client:
-        return _Origin(None, None, OPTIONS.get())
-    return _Origin(place, None, place.recording.options)
+        return Origin(OPTIONS.get())
+    return Origin(place.recording.options, parent=place)

@@ -19,6 +19,7 @@ from weakref import WeakSet
 from tailrace.producers.process.guard import guarded
 from tailrace.producers.process.open_clients import OPEN
 from tailrace.producers.recording.definition import ComponentDefinition, StepDefinition
+from tailrace.producers.recording.origin import Origin
 from tailrace.producers.recording.recording import Recording
 from tailrace.producers.tree.beside import opened
 from tailrace.producers.tree.fork_watch import ForkWatch
@@ -160,9 +161,8 @@ def _gone_on(recording: Recording, forked: Forked) -> Recording | None:
     try:
         offer = forked.claimed()
         # A run keeps its route to its end.
-        goes_on = Recording(
-            client, recording.definition, recording.route, recording.options, claimed=offer
-        )
+        origin = Origin(recording.options, offer=offer)
+        goes_on = Recording(client, recording.definition, recording.route, origin)
         goes_on.place = Place(goes_on, None, forked.branch)
         goes_on.start((), {})
     except Exception as error:  # noqa: BLE001 - recording never breaks the agent
