@@ -29,7 +29,7 @@ from tailrace.console.local.kafka import Kafka
 from tailrace.producers import component
 from tailrace.producers.content.digest import reach_digest, reached
 from tailrace.producers.delivery.topic_reader import read_to_end
-from tailrace.producers.manifest import component_manifest, deployment_id
+from tailrace.producers.deployments.manifest import component_manifest, deployment_id
 from tailrace.producers.recording.definition import ComponentDefinition
 from tailrace.producers.routing.control import registration
 from tailrace.producers.routing.control_log import ControlLog
@@ -47,6 +47,7 @@ from tailrace.schemas.topics import CONTROL
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tailrace.producers.routing.control import Applied
     from tailrace.schemas.records.base import Record
 
 BENCH = Mover("bench", "measuring")
@@ -88,14 +89,10 @@ async def effect(kafka: str, prefix: str, moves: int, routers: int) -> None:
     options = {"bootstrap_servers": kafka}
     seen: dict[int, list[float]] = {}
 
-    def watch(log: ControlLog) -> Callable[[], None]:
-        return lambda: seen.setdefault(log.control.offset, []).append(time.perf_counter())
+    def watch(applied: Applied) -> None:
+        seen.setdefault(applied.offset, []).append(time.perf_counter())
 
-    logs: list[ControlLog] = []
-    for _ in range(routers):
-        log = ControlLog(options, prefix)
-        log.on_change = watch(log)
-        logs.append(log)
+    logs = [ControlLog(options, prefix, on_record=watch) for _ in range(routers)]
     await asyncio.gather(*(log.follower.start() for log in logs))
     acknowledged: list[float] = []
     effects: list[float] = []

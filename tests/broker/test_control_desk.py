@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.log_journal import create_topics
-from tailrace.producers.manifest import component_manifest
+from tailrace.producers.deployments.manifest import component_manifest
 from tailrace.producers.routing.desk import ControlDesk, MoveIgnoredError
 from tailrace.producers.routing.moves import Mover, freeze, promote, roll_back
 from tailrace.producers.routing.pointers import WHOLE, Ruling

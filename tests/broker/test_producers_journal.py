@@ -28,7 +28,7 @@ from tailrace.producers import (
     current_run,
     step,
 )
-from tailrace.producers.manifest import component_manifest
+from tailrace.producers.deployments.manifest import component_manifest
 from tailrace.schemas.events import RunCompleted, RunFields, RunStarted, StepCompleted
 from tailrace.schemas.ids import new_id
 from tailrace.schemas.payload_reading import resolve

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tailrace.producers.content.digest import reach_digest, reached
-from tailrace.producers.manifest import component_manifest, deployment_id
+from tailrace.producers.deployments.manifest import component_manifest, deployment_id
 from tailrace.producers.routing.control import registration
 from tailrace.producers.routing.moves import Mover, Target, promote
 from tailrace.producers.routing.pointers import WHOLE

@@ -15,7 +15,7 @@ from tailrace.console.importing.identity import Grouping
 from tailrace.console.importing.importer import BATCH_RUNS, Importer, Summary
 from tailrace.console.importing.plan import Plan
 from tailrace.console.importing.times import file_time
-from tailrace.producers.manifest import deployment_id
+from tailrace.producers.deployments.manifest import deployment_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

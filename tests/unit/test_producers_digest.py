@@ -7,7 +7,7 @@ from typing import Any
 
 from tailrace.producers import component, step
 from tailrace.producers.content.digest import reach_digest, reached, source_digest, with_config
-from tailrace.producers.manifest import component_manifest, components, deployment_id
+from tailrace.producers.deployments.manifest import component_manifest, components, deployment_id
 
 
 def helper() -> int:

@@ -188,7 +188,7 @@ def test_no_key_leaves_the_share_that_grows(
 @given(ARMS, st.text(max_size=4))
 def test_weights_are_met(weights: dict[str, int], salt: str) -> None:
     keys = 2000
-    got = Arms(weights, salt).scores(f"{salt} {number}" for number in range(keys))
+    got = Arms(weights, salt).shares(f"{salt} {number}" for number in range(keys))
     total = sum(weights.values())
     for name, weight in weights.items():
         share = weight / total

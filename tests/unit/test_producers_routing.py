@@ -23,7 +23,7 @@ from tailrace.producers import (
     run_options,
 )
 from tailrace.producers.delivery.outlet import Following
-from tailrace.producers.manifest import deployment_id
+from tailrace.producers.deployments.manifest import deployment_id
 from tailrace.producers.recording.definition import ComponentDefinition
 from tailrace.producers.routing.pointer_routes import PointerRoutes
 from tailrace.producers.routing.pointers import Control

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tailrace.producers.content import encode
 from tailrace.producers.delivery.outlet import Lane
-from tailrace.producers.manifest import deployment_id
+from tailrace.producers.deployments.manifest import deployment_id
 from tailrace.producers.routing.control import registration
 from tailrace.schemas import wire
 from tailrace.schemas.catalog import latest
@@ -93,8 +93,8 @@ class JournalWriter:
         Blocks the calling thread. Registering the same manifest again changes nothing.
 
         Args:
-            manifest: see `tailrace.producers.manifest`; `components` maps a component's name to
-                what defines it.
+            manifest: see `tailrace.producers.deployments.manifest`; `components` maps a
+                component's name to what defines it.
             recorded_only: whether it stands for recorded runs alone and cannot be routed to.
             label: a short name for people; no part of the id.
             actor: who registers it, a person or an automaton.

@@ -20,7 +20,7 @@ from aiokafka.errors import (
 from tailrace.console.importing.errors import ImportFailedError
 from tailrace.console.importing.known import ended_runs, registered_deployments
 from tailrace.producers.delivery.sender import KafkaSender
-from tailrace.producers.manifest import deployment_id
+from tailrace.producers.deployments.manifest import deployment_id
 from tailrace.producers.writer import JournalWriter
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.endpoints import NoEndpointError, kafka_options

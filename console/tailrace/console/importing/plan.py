@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tailrace.console.importing.identity import Grouping, Identity, identify
 from tailrace.console.importing.journal import RecordedRun, journal
 from tailrace.console.importing.times import RecordedTime, line_time
-from tailrace.producers.manifest import component_manifest, deployment_id
+from tailrace.producers.deployments.manifest import component_manifest, deployment_id
 from tailrace.schemas.events import RunFields
 
 if TYPE_CHECKING:

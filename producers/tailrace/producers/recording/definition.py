@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
@@ -20,6 +21,7 @@ _READING = frozenset({"llm", "retrieval"})
 # What model clients call the argument that holds the conversation.
 _MESSAGES = frozenset({"messages", "prompt", "input", "history"})
 
+_COMPONENTS: WeakKeyDictionary[Callable[..., Any], ComponentDefinition] = WeakKeyDictionary()
 _STEPS: WeakKeyDictionary[Callable[..., Any], StepDefinition] = WeakKeyDictionary()
 
 
@@ -76,6 +78,7 @@ class ComponentDefinition:
         self.version = version
         self.parameters = Parameters(function, frozenset())
         self.entry_point = qualified_name(function)
+        _COMPONENTS[function] = self
 
     @cached_property
     def digest(self) -> str:
@@ -86,3 +89,9 @@ class ComponentDefinition:
 def step_of(function: Callable[..., Any]) -> StepDefinition | None:
     """Return the definition that a function was decorated with as a step; None if it was not."""
     return _STEPS.get(function)
+
+
+def component_of(function: Any) -> ComponentDefinition | None:
+    """Return the definition of a decorated component; None for anything else."""
+    unwrapped = inspect.unwrap(function) if callable(function) else None
+    return _COMPONENTS.get(unwrapped) if inspect.isfunction(unwrapped) else None

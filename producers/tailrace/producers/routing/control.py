@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers.manifest import canonical_manifest, components, deployment_id
+from tailrace.producers.deployments.manifest import canonical_manifest, components, deployment_id
 from tailrace.producers.routing.pointers import AUTOMATON, WHOLE, Control
 from tailrace.schemas import wire
 from tailrace.schemas.ids import new_id
@@ -14,6 +15,7 @@ from tailrace.schemas.ids import new_id
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from tailrace.producers.routing.pointers import Ruling
     from tailrace.schemas.records import DeploymentRegistered, PointerMoved
 
 _log = logging.getLogger("tailrace.producers")
@@ -69,14 +71,27 @@ def dev_move(component: str, deployment: str, decided_on: int) -> PointerMoved:
     )
 
 
-def apply(control: Control, offset: int, value: bytes | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One record of the control topic that was read."""
+
+    offset: int
+    name: str
+    """Which record it is, such as `pointer_moved`."""
+
+    record: Mapping[str, Any]
+    ruling: Ruling | None
+    """What was made of a move; None for any other record."""
+
+
+def apply(control: Control, offset: int, value: bytes | None) -> Applied | None:
     """Take one record of the topic in; one of a newer kind, or none, is skipped."""
     try:
         schema, record = wire.decode(value or b"")
     except wire.WireError:
         _log.warning("tailrace: the control record at offset %d cannot be read here", offset)
-        return
-    control.apply(offset, schema.name, record)
+        return None
+    return Applied(offset, schema.name, record, control.apply(offset, schema.name, record))
 
 
 def folded(records: Iterable[tuple[int, bytes]]) -> Control:

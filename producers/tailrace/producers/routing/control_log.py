@@ -12,6 +12,8 @@ from tailrace.schemas.topics import CONTROL
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tailrace.producers.routing.control import Applied
+
 
 class ControlLog:
     """Reads the control topic to its end and tails it; on one event loop.
@@ -19,7 +21,7 @@ class ControlLog:
     Args:
         options: the connection arguments of an aiokafka client.
         prefix: of the topics' names; the configured one when None.
-        on_change: called after each record, on the loop.
+        on_record: called after each record that could be read, on the loop.
     """
 
     def __init__(
@@ -27,13 +29,13 @@ class ControlLog:
         options: Mapping[str, Any],
         prefix: str | None = None,
         *,
-        on_change: Callable[[], None] | None = None,
+        on_record: Callable[[Applied], None] | None = None,
     ) -> None:
         self.control = Control()
-        self.on_change = on_change
+        self._on_record = on_record
         self.follower = TopicFollower(CONTROL.name(prefix), self._take, options=options)
 
     def _take(self, record: Any) -> None:
-        apply(self.control, record.offset, record.value)
-        if self.on_change is not None:
-            self.on_change()
+        applied = apply(self.control, record.offset, record.value)
+        if applied is not None and self._on_record is not None:
+            self._on_record(applied)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from tailrace.producers.manifest import deployment_id
+from tailrace.producers.deployments.manifest import deployment_id
 from tailrace.producers.routing.control import registration
 from tailrace.producers.routing.control_log import ControlLog
 from tailrace.producers.routing.moves import Target, told
@@ -21,9 +21,10 @@ from tailrace.schemas.schema_log import send_schemas
 from tailrace.schemas.topics import CONTROL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
+    from tailrace.producers.routing.control import Applied
     from tailrace.producers.routing.moves import Mover
     from tailrace.producers.routing.pointers import Control
     from tailrace.schemas.records import PointerMoved
@@ -53,15 +54,21 @@ class ControlDesk:
         kafka: bootstrap servers; the configured ones when None.
         prefix: of the topics' names; the configured one when None.
         timeout_s: how long Kafka may take for one answer.
+        on_record: called with each record of the topic as it is read.
     """
 
     def __init__(
-        self, kafka: str | None = None, prefix: str | None = None, *, timeout_s: float = 30.0
+        self,
+        kafka: str | None = None,
+        prefix: str | None = None,
+        *,
+        timeout_s: float = 30.0,
+        on_record: Callable[[Applied], None] | None = None,
     ) -> None:
         self._options = kafka_options(kafka)
         self._prefix = prefix
         self._timeout_s = timeout_s
-        self._log = ControlLog(self._options, prefix)
+        self._log = ControlLog(self._options, prefix, on_record=on_record)
         self._producer: Any = None
 
     @property

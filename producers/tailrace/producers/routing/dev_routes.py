@@ -13,10 +13,9 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tailrace.producers.content.digest import reach_digest, reached
-from tailrace.producers.manifest import component_manifest, deployment_id
+from tailrace.producers.deployments.loaded_code import loaded_manifest
+from tailrace.producers.deployments.manifest import deployment_id
 from tailrace.producers.process.loading import loading
-from tailrace.producers.recording.definition import step_of
 from tailrace.producers.routing.control import DEV, dev_move, folded, registration
 from tailrace.producers.routing.pointers import WHOLE
 from tailrace.producers.routing.route import Route, UnregisteredDeploymentError
@@ -80,16 +79,7 @@ class DevRoutes:
         return found
 
     def _begin(self, definition: ComponentDefinition) -> tuple[Route, Future[int]]:
-        functions = reached(definition.function)
-        code_digest = reach_digest(functions)
-        steps = {found.name: found.digest for found in map(step_of, functions) if found is not None}
-        manifest = component_manifest(
-            definition.name,
-            entry_point=definition.entry_point,
-            config=definition.config,
-            steps=steps,
-            code_digest=code_digest,
-        )
+        manifest = loaded_manifest(definition)
         offset: Future[int] = Future()
 
         def point(control: Future[list[tuple[int, bytes]]]) -> None:
@@ -99,7 +89,8 @@ class DevRoutes:
                 _fail(offset, error)
 
         self._outlet.read(CONTROL).add_done_callback(point)
-        return Route(deployment_id(manifest), code_digest, definition.config), offset
+        code = manifest["components"][definition.name]["code_digest"]
+        return Route(deployment_id(manifest), code, definition.config), offset
 
     def _point(
         self, component: str, manifest: Mapping[str, Any], control: Control, offset: Future[int]

@@ -14,8 +14,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from tailrace.producers.content.digest import reach_digest, reached
-from tailrace.producers.manifest import component_part
+from tailrace.producers.deployments.loaded_code import code_digest
+from tailrace.producers.deployments.manifest import component_part
 from tailrace.producers.routing.control import apply
 from tailrace.producers.routing.pointers import Control
 from tailrace.producers.routing.route import (
@@ -169,7 +169,7 @@ class PointerRoutes:
         part = component_part(registered["manifest"], definition.name)
         loaded = self._digests.get(definition)
         if loaded is None:
-            loaded = self._digests[definition] = reach_digest(reached(definition.function))
+            loaded = self._digests[definition] = code_digest(definition)
         mismatch = part.code_digest not in {"", loaded}
         if mismatch and self._routing.on_mismatch == "raise":
             raise CodeMismatchError(

@@ -15,7 +15,7 @@ from math import log
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _DRAWS = 1 << 64
 
@@ -48,18 +48,22 @@ class Arms:
         if self._only is not None:
             return self._only
         best, chosen = -1.0, ""
+        for name, score in self.scores(key):
+            if score > best:
+                best, chosen = score, name
+        return chosen
+
+    def scores(self, key: str) -> Iterator[tuple[str, float]]:
+        """Yield what each deployment draws for a key: the largest takes it."""
         drawn_from = key.encode()
         for name, negative_weight, started in self._drawing:
             hashed = started.copy()
             hashed.update(drawn_from)
             drawn = (int.from_bytes(hashed.digest()) + 0.5) / _DRAWS
             # The largest draws round to 1, whose logarithm is 0.
-            score = negative_weight / (log(drawn) or -1 / _DRAWS)
-            if score > best:
-                best, chosen = score, name
-        return chosen
+            yield name, negative_weight / (log(drawn) or -1 / _DRAWS)
 
-    def scores(self, keys: Iterable[str]) -> dict[str, int]:
+    def shares(self, keys: Iterable[str]) -> dict[str, int]:
         """Return how many of the keys each deployment gets."""
         found = {name: 0 for name, _, _ in self._drawing}
         for key in keys:

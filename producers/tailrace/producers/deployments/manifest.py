@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 NOTES = "notes"
 
+TABLES = ("prompts", "models", "tools")
+"""The tables that runs see beside their config, under these names."""
+
 
 def canonical_manifest(manifest: Mapping[str, Any]) -> str:
     """Return the whole manifest as canonical JSON: keys sorted, no blanks."""
@@ -87,5 +90,5 @@ def component_part(manifest: str, component: str) -> ComponentPart:
 
 def run_config(part: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `current_run().config` gives: the config, and the other tables by their names."""
-    tables = {name: part[name] for name in ("prompts", "models", "tools") if name in part}
+    tables = {name: part[name] for name in TABLES if name in part}
     return {**part.get("config", {}), **tables}
