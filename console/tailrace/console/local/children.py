@@ -64,12 +64,13 @@ class Child:
         assert process.stdout is not None
         with process.stdout as answer:
             line = answer.readline()
-        identity = identify(int(line)) if line.strip() else None
-        if identity is None:
+        if not line.strip():
             _close(process)
             last = tail(log, 1) or "it ended at once"
             raise StackError(f"{Path(command[0]).name} could not be started: {last}; see {log}")
-        return cls(process, identity, log, offset)
+        pid = int(line)
+        # What has ended by now is known by its exit code; no process has that start time.
+        return cls(process, identify(pid) or ProcessId(pid, ""), log, offset)
 
     @property
     def pid(self) -> int:

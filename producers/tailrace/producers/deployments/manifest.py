@@ -92,3 +92,18 @@ def run_config(part: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `current_run().config` gives: the config, and the other tables by their names."""
     tables = {name: part[name] for name in TABLES if name in part}
     return {**part.get("config", {}), **tables}
+
+
+def registered_manifest(
+    registered: Mapping[tuple[str, str], Mapping[str, Any]], deployment: str
+) -> dict[str, Any]:
+    """Return the manifest of a deployment from what is registered by component and deployment.
+
+    Raises:
+        KeyError: if it is not registered.
+    """
+    for (_, each), record in registered.items():
+        if each == deployment:
+            manifest: dict[str, Any] = json.loads(record["manifest"])
+            return manifest
+    raise KeyError(deployment)

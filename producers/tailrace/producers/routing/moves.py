@@ -76,7 +76,7 @@ def promote(target: Target, deployment: str, mover: Mover, weight: int = WHOLE) 
     """
     _require_routable(target, deployment)
     if not 0 < weight <= WHOLE:
-        raise MoveError(f"a weight lies above 0 and at most at 100 %, not at {weight / 100:g} %")
+        raise MoveError(f"a weight lies above 0 and at most at 100%, not at {weight / 100:g}%")
     pointer = target.pointer
     if mover.kind != PERSON and deployment in pointer.rolled_back:
         raise MoveError(
@@ -87,8 +87,8 @@ def promote(target: Target, deployment: str, mover: Mover, weight: int = WHOLE) 
         return _move(target, {deployment: WHOLE}, "promote", mover)
     if not others:
         raise MoveError(
-            f"{weight / 100:g} % for {deployment[:12]} leaves nothing for the other runs of "
-            f"{target}: no other deployment takes any; deploy it at 100 %"
+            f"{weight / 100:g}% for {deployment[:12]} leaves nothing for the other runs of "
+            f"{target}: no other deployment takes any; deploy it at 100%"
         )
     shares = {deployment: weight, **shared(others, WHOLE - weight)}
     return _move(target, shares, "canary", mover)
@@ -105,13 +105,13 @@ def abort(target: Target, deployment: str, mover: Mover) -> PointerMoved:
     if deployment not in weights or not others:
         raise MoveError(
             f"{deployment[:12]} is no canary of {target}: it takes "
-            f"{weights.get(deployment, 0) / 100:g} % of the runs"
+            f"{weights.get(deployment, 0) / 100:g}% of the runs"
         )
     return _move(target, shared(others, WHOLE), "abort", mover, rolled_back=(deployment,))
 
 
 def roll_back(target: Target, mover: Mover, revision: int | None = None) -> PointerMoved:
-    """Go back to the last state that stood at 100 % and was not itself rolled back.
+    """Go back to the last state that stood at 100% and was not itself rolled back.
 
     What took runs since and does not then is rolled back: it returns only by a person.
 
@@ -127,7 +127,7 @@ def roll_back(target: Target, mover: Mover, revision: int | None = None) -> Poin
     standing = pointer.rollback_target() if revision is None else _at(target, revision)
     if standing is None:
         raise MoveError(
-            f"{target} has no state to go back to: none before stood at 100 % without being "
+            f"{target} has no state to go back to: none before stood at 100% without being "
             "rolled back; choose a revision from `tailrace history`, or deploy another"
         )
     if mover.kind != PERSON and not pointer.rolled_back.isdisjoint(standing.weights):

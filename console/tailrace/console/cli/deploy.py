@@ -1,0 +1,107 @@
+"""`tailrace deploy`: register a manifest and point an environment at it."""
+
+from __future__ import annotations
+
+import json as json_format
+import sys
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tailrace.console.cli.pointing import (
+    DryRunOption,
+    EnvOption,
+    ReasonOption,
+    WeightOption,
+    YesOption,
+    at_desk,
+    confirm,
+    make_move,
+    mover,
+)
+from tailrace.console.report.amounts import plural
+from tailrace.console.report.pointers import short
+from tailrace.producers.deployments.manifest import deployment_id
+from tailrace.producers.deployments.manifest_file import read_manifest, whole
+from tailrace.producers.deployments.source import source_of
+from tailrace.producers.routing.moves import Target, promote
+from tailrace.producers.routing.pointers import WHOLE
+
+if TYPE_CHECKING:
+    from tailrace.producers.deployments.manifest_file import WholeManifest
+    from tailrace.producers.routing.desk import ControlDesk
+    from tailrace.producers.routing.moves import Mover
+
+
+def command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The manifest, in TOML.")],
+    *,
+    env: EnvOption,
+    weight: WeightOption = WHOLE,
+    label: Annotated[
+        str | None, typer.Option(help="A short name for people; the file's when left out.")
+    ] = None,
+    reason: ReasonOption = "",
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the whole manifest first.")] = False,
+) -> None:
+    """Register a deployment and point an environment at it.
+
+    The manifest names components, where their code is, and their config,
+    prompts, models and tools; digests of the code are taken from the code
+    itself, so run this where it is. The same content is the same deployment.
+
+    With a --weight below 100% it becomes a canary, which takes that share of
+    the new runs; a further deploy or promote grows it, and who was in it
+    stays. Runs in flight stay where they are.
+    """
+    manifest = whole(read_manifest(file), source_of(Path.cwd()))
+    if label is not None:
+        manifest = type(manifest)(label, manifest.content)
+    if show:
+        sys.stdout.write(json_format.dumps(manifest.content, indent=2, ensure_ascii=False) + "\n")
+    asked = _Asked(env, weight, mover(reason), dry_run, yes)
+    at_desk(lambda desk: _deploy(desk, manifest, asked))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    env: str
+    weight: int
+    by: Mover
+    dry_run: bool
+    yes: bool
+
+
+async def _deploy(desk: ControlDesk, manifest: WholeManifest, asked: _Asked) -> None:
+    deployment = deployment_id(manifest.content)
+    names = sorted(manifest.content["components"])
+    known = all((name, deployment) in desk.control.deployments for name in names)
+    said = f"{short(deployment)} ({plural(len(names), 'component')}: {', '.join(names)})"
+    # Decided once before anything is written, so that what cannot be moved is not registered.
+    preview = copy(desk.control)
+    preview.deployments = {
+        **preview.deployments,
+        **{(name, deployment): {"recorded_only": False} for name in names},
+    }
+    for name in names:
+        move = promote(Target(preview, asked.env, name), deployment, asked.by, asked.weight)
+        if asked.dry_run:
+            await make_move(desk, move, dry_run=True, yes=True)
+    if asked.dry_run:
+        sys.stdout.write(f"{'is registered' if known else 'would register'}: {said}\n")
+        return
+    confirm(asked.env, f"deploy {said} to {asked.env}", yes=asked.yes)
+    _, new = await desk.register(manifest.content, label=manifest.label, mover=asked.by)
+    sys.stdout.write(f"{'registered' if new else 'was registered'}: {said}\n")
+    for name in names:
+        target = Target(desk.control, asked.env, name)
+        if dict(target.pointer.weights) == {deployment: WHOLE} and asked.weight == WHOLE:
+            sys.stdout.write(f"{name} in {asked.env} stands at it already\n")
+            continue
+        move = promote(target, deployment, asked.by, asked.weight)
+        await make_move(desk, move, dry_run=False, yes=True)

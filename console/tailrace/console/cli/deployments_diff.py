@@ -1,0 +1,36 @@
+"""`tailrace deployments diff`: what tells two deployments apart."""
+
+import json as json_format
+import sys
+from dataclasses import asdict
+
+from tailrace.console.cli.deployments_show import DeploymentArgument
+from tailrace.console.cli.pointing import JsonOption, at_desk, find_deployment
+from tailrace.console.report.deployments import difference_lines
+from tailrace.console.report.printing import print_lines
+from tailrace.producers.deployments.differences import differences
+from tailrace.producers.deployments.manifest import registered_manifest
+from tailrace.producers.routing.desk import ControlDesk
+
+
+def command(
+    before: DeploymentArgument, after: DeploymentArgument, *, json: JsonOption = False
+) -> None:
+    """Show what changed from one deployment to another.
+
+    Prompts, config, models, tools, steps and code, by component. A step is
+    said to have changed when its definition's digest did.
+    """
+
+    async def read(desk: ControlDesk) -> None:
+        ids = [find_deployment(desk.control, text) for text in (before, after)]
+        one, other = (registered_manifest(desk.control.deployments, each) for each in ids)
+        found = differences(one, other)
+        if json:
+            sys.stdout.writelines(json_format.dumps(asdict(each)) + "\n" for each in found)
+        elif found:
+            print_lines(lambda _: list(difference_lines(found)))
+        else:
+            sys.stderr.write("they behave the same\n")
+
+    at_desk(read)
