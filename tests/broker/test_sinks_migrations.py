@@ -133,7 +133,7 @@ def test_a_database_of_any_version_before_has_todays_tables_afterwards_and_its_r
         patch.setattr(migrations, "shipped_migrations", lambda: shipped_migrations()[:version])
         migrate(client)
     there = [table.name for table in TABLES if table.name in tables_of(client)]
-    assert len(there) == version
+    assert len(there) == sum("CREATE TABLE" in each.sql for each in shipped_migrations()[:version])
     for name in there:
         tell(client, "INSERT INTO {table:Identifier} (offset) VALUES (7)", {"table": name})
 
@@ -155,7 +155,7 @@ def tables_of(client: Client) -> dict[str, str]:
     """Return what each table is, by its name, without the name of the database."""
     rows = ask(
         client,
-        "SELECT name, replaceOne(create_table_query, currentDatabase(), '') AS text "
+        "SELECT name, replaceAll(create_table_query, currentDatabase(), '') AS text "
         "FROM system.tables WHERE database = currentDatabase()",
     )
     return {row["name"]: row["text"] for row in rows}

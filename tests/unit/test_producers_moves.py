@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,7 @@ from tailrace.producers.routing.moves import (
 )
 from tailrace.producers.routing.pointers import WHOLE, Control, Ruling
 from tailrace.producers.routing.rendezvous import Arms
+from tailrace.schemas.records import PointerMoved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 ADA = Mover("ada", "it is better")
 GUARD = Mover("guard", "errors rose", "automaton", "v1")
 PROD = ("prod", "support")
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
 
 
 class Log:
@@ -39,6 +42,7 @@ class Log:
 
     def __init__(self, *deployments: str) -> None:
         self.control = Control()
+        self.records: list[tuple[int, str, dict[str, Any]]] = []
         for deployment in deployments:
             self._apply("deployment_registered", registered(deployment))
 
@@ -54,7 +58,8 @@ class Log:
         return self._apply(record.schema_name, record.flatten())
 
     def _apply(self, name: str, record: dict[str, Any]) -> Ruling | None:
-        return self.control.apply(self.control.offset + 1, name, record)
+        self.records.append((self.control.offset + 1, name, record))
+        return self.control.apply(*self.records[-1])
 
     def do(self, decide: Callable[..., Record], *told: Any) -> Ruling | None:
         return self.append(decide(self.target, *told))
@@ -202,3 +207,93 @@ def test_a_key_stays_whatever_the_order(order: list[str], key: str) -> None:
     mixed = {name: weights[name] for name in order}
     assert Arms(mixed, "s").choose(key) == Arms(weights, "s").choose(key)
     assert Arms({"a": WHOLE, "b": 0}, "s").choose(key) == "a"
+
+
+DEPLOYMENTS = ("a", "b", "c")
+ACTORS = st.sampled_from([ADA, GUARD])
+
+
+def decided(draw: st.DrawFn, target: Target, actor: Mover) -> Record:
+    what = draw(st.sampled_from(["promote", "canary", "abort", "roll back", "freeze", "unfreeze"]))
+    if what == "promote":
+        return promote(target, draw(st.sampled_from(DEPLOYMENTS)), actor)
+    if what == "canary":
+        share = draw(st.integers(1, WHOLE - 1))
+        return promote(target, draw(st.sampled_from(DEPLOYMENTS)), actor, share)
+    if what == "abort":
+        return abort(target, draw(st.sampled_from(DEPLOYMENTS)), actor)
+    if what == "roll back":
+        return roll_back(target, actor)
+    return (freeze if what == "freeze" else unfreeze)(target, actor)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> Log:
+    """Draw what people and automata did, some of it at once, and repeated."""
+    log = Log(*DEPLOYMENTS)
+    late: list[Record] = []
+    for _ in range(draw(st.integers(1, 12))):
+        try:
+            record = decided(draw, log.target, draw(ACTORS))
+        except MoveError:
+            continue
+        late.append(record)
+        if draw(st.booleans()):
+            log.append(record)
+        if draw(st.integers(0, 3)) == 0:
+            log.append(draw(st.sampled_from(late)))
+    return log
+
+
+@given(histories())
+def test_a_rollback_never_lands_on_what_was_rolled_back(log: Log) -> None:
+    pointer = log.target.pointer
+    banned = set(pointer.rolled_back)
+    try:
+        move = roll_back(log.target, ADA)
+    except MoveError:
+        return
+    assert banned.isdisjoint(move.weights)
+    before = set(pointer.weights)
+    assert log.append(move) is Ruling.ACCEPTED
+    assert len(log.weights) == 1
+    assert log.target.pointer.rolled_back >= before - set(log.weights)
+
+
+@given(histories())
+def test_a_frozen_pointer_ignores_all_but_a_persons_rollback(log: Log) -> None:
+    log.do(freeze, ADA)
+    frozen = log.target.pointer
+    for deployment in DEPLOYMENTS:
+        for mover in (ADA, GUARD):
+            with pytest.raises(MoveError, match="is frozen by"):
+                promote(log.target, deployment, mover)
+    before = frozen.revision
+    forged = PointerMoved(
+        move_id="forged", component="support", environment="prod", weights={"a": WHOLE},
+        decided_on=before, intent="promote", actor="ada", actor_kind="person", ts=NOW,
+    )  # fmt: skip
+    assert log.append(forged) is Ruling.FROZEN
+    assert log.target.pointer.revision == before
+
+
+@given(histories(), st.data())
+def test_every_reader_of_every_prefix_agrees_and_what_was_said_stays(
+    log: Log, data: st.DataObject
+) -> None:
+    one = Control()
+    said: list[tuple[int, object]] = []
+    for offset, name, record in log.records:
+        one.apply(offset, name, record)
+        cut = data.draw(st.integers(0, offset), label="read again from")
+        for again in log.records[cut : offset + 1]:
+            one.apply(*again)
+        other = Control()
+        for each in log.records[: offset + 1]:
+            other.apply(*each)
+        assert vars(one) == vars(other)
+        now = one.pointer(*PROD).as_of(offset)
+        said.append((offset, None if now is None else (now.revision, now.weights)))
+    for offset, what in said:
+        then = one.pointer(*PROD).as_of(offset)
+        assert (None if then is None else (then.revision, then.weights)) == what
