@@ -21,6 +21,8 @@ from tailrace.producers.tree.place import PLACE, UNRECORDED
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tailrace.producers.replay.dispatched import OnUnknown
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -31,7 +33,12 @@ def component(function: Callable[P, R], /) -> Callable[P, R]: ...
 
 @overload
 def component(
-    name: str = ..., /, *, config: Mapping[str, Any] | None = ..., version: str = ...
+    name: str = ...,
+    /,
+    *,
+    config: Mapping[str, Any] | None = ...,
+    version: str = ...,
+    on_unknown: OnUnknown = ...,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
@@ -41,6 +48,7 @@ def component(
     *,
     config: Mapping[str, Any] | None = None,
     version: str = "",
+    on_unknown: OnUnknown = "fail",
 ) -> Any:
     """Make each call of a function a run: an execution, or a child run within one.
 
@@ -57,6 +65,8 @@ def component(
         target: the component's name, or the function when used bare; its name is the default.
         config: what `current_run().config` gives under the environment dev.
         version: a part of the definition's digest.
+        on_unknown: what a dispatched run does with a write that had begun when its worker died and
+            of which nobody knows whether it happened: `fail`, or `retry` it.
 
     Raises:
         UnsupportedFunctionError: for what is no function.
@@ -65,7 +75,9 @@ def component(
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         require_function(function, "component")
         name = target if isinstance(target, str) else function.__name__
-        definition = ComponentDefinition(function, name=name, config=config or {}, version=version)
+        definition = ComponentDefinition(
+            function, name=name, config=config or {}, version=version, on_unknown=on_unknown
+        )
         if inspect.iscoroutinefunction(function):
             return _async_component(function, definition)
         if inspect.isgeneratorfunction(function):

@@ -42,6 +42,12 @@ class RunOptions:
     control_offset: int = -1
     """The control offset that the execution was routed at elsewhere; -1 where it begins here."""
 
+    environment: str = ""
+    """The environment that a dispatched run was routed in; the client's when empty."""
+
+    retry_of: str = ""
+    """The root run that a dispatched run does again; empty when it is the first."""
+
     def routing_hash(self, trace_id: str) -> str:
         """Return the hash of the caller's key, else of the session, else of the trace."""
         if self.routing_hashed:

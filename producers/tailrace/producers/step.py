@@ -7,20 +7,18 @@ import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from tailrace.producers.block import Recorder, StepBlock
-from tailrace.producers.process.guard import guarded, late
 from tailrace.producers.recording import durability
 from tailrace.producers.recording.definition import StepDefinition
 from tailrace.producers.recording.generators import Items, resumed, within
 from tailrace.producers.recording.kinds import require_function
-from tailrace.producers.recording.recorded_step import RecordedStep
-from tailrace.producers.tree.forks import place_here
+from tailrace.producers.recording.step_calls import begin_step, complete_step, fail_step
+from tailrace.producers.replay import steps as dispatched
 from tailrace.producers.tree.place import PLACE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 
     from tailrace.producers.recording.definition import Effect
-    from tailrace.producers.tree.place import Place
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -97,7 +95,7 @@ def step(
     if isinstance(target, str):
         label = (target, kind, effect, key if isinstance(key, str) else "", version)
         decorate = functools.partial(_decorated, name=target, **options)
-        return StepBlock(label, input, Recorder(_begin, _complete, _fail), decorate)
+        return StepBlock(label, input, Recorder(begin_step, complete_step, fail_step), decorate)
     decorate = functools.partial(_decorated, name=name, **options)
     return decorate if target is None else decorate(target)
 
@@ -120,19 +118,21 @@ def _sync_step(function: Callable[..., Any], definition: StepDefinition) -> Call
         place = PLACE.get()
         if place is None:
             return function(*args, **kwargs)
-        begun = _begin(definition, place, args, kwargs)
+        begun = begin_step(definition, place, args, kwargs)
         if begun is None:
             return function(*args, **kwargs)
+        if begun.recording.dispatched is not None:
+            return dispatched.call_blocking(function, begun, args, kwargs)
         token = PLACE.set(begun.place)
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            _fail(begun, error)
+            fail_step(begun, error)
             durability.wait_blocking(begun, error)
             raise
         finally:
             PLACE.reset(token)
-        _complete(begun, result)
+        complete_step(begun, result)
         if begun.recording.client.durability == "step":
             durability.wait_blocking(begun)
         return result
@@ -146,19 +146,21 @@ def _async_step(function: Callable[..., Any], definition: StepDefinition) -> Cal
         place = PLACE.get()
         if place is None:
             return await function(*args, **kwargs)
-        begun = _begin(definition, place, args, kwargs)
+        begun = begin_step(definition, place, args, kwargs)
         if begun is None:
             return await function(*args, **kwargs)
+        if begun.recording.dispatched is not None:
+            return await dispatched.call(function, begun, args, kwargs)
         token = PLACE.set(begun.place)
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
-            _fail(begun, error)
+            fail_step(begun, error)
             await durability.wait(begun, error)
             raise
         finally:
             PLACE.reset(token)
-        _complete(begun, result)
+        complete_step(begun, result)
         if begun.recording.client.durability == "step":
             await durability.wait(begun)
         return result
@@ -172,33 +174,42 @@ def _generator_step(function: Callable[..., Any], definition: StepDefinition) ->
     @functools.wraps(function)
     def recorded(*args: Any, **kwargs: Any) -> Any:
         place = PLACE.get()
-        begun = None if place is None else _begin(definition, place, args, kwargs)
+        begun = None if place is None else begin_step(definition, place, args, kwargs)
         if begun is None:
             return (yield from plain(*args, **kwargs))
+        served = dispatched.items_blocking(begun)
+        if served is not None:
+            yield from served
+            return None
         items = begun.items()
         try:
             returned = yield from within(begun.place, plain(*args, **kwargs), items)
         except GeneratorExit:
-            _complete(begun, None, items)
+            complete_step(begun, None, items)
             raise
         except BaseException as error:
-            _fail(begun, error, items)
+            fail_step(begun, error, items)
             durability.wait_blocking(begun, error)
             raise
-        _complete(begun, None, items)
+        complete_step(begun, None, items)
         durability.wait_blocking(begun)
         return returned
 
     return recorded
 
 
-def _async_generator_step(
+def _async_generator_step(  # noqa: C901 - one loop, which cannot be delegated from
     function: Callable[..., Any], definition: StepDefinition
 ) -> Callable[..., Any]:
     @functools.wraps(function)
     async def recorded(*args: Any, **kwargs: Any) -> Any:
         outer = PLACE.get()
-        begun = None if outer is None else _begin(definition, outer, args, kwargs)
+        begun = None if outer is None else begin_step(definition, outer, args, kwargs)
+        served = await dispatched.items(begun)
+        if served is not None:
+            for item in served:
+                yield item
+            return
         place = None if begun is None else begun.place
         stream: AsyncGenerator[Any, Any] = function(*args, **kwargs)
         items = Items() if begun is None else begun.items()
@@ -216,53 +227,13 @@ def _async_generator_step(
                 except BaseException as error:  # noqa: BLE001 - handed on to the generator itself
                     request = stream.athrow(error)
         except (StopAsyncIteration, GeneratorExit) as end:
-            _complete(begun, None, items)
+            complete_step(begun, None, items)
             if isinstance(end, GeneratorExit):
                 raise
             await durability.wait(begun)
         except BaseException as error:
-            _fail(begun, error, items)
+            fail_step(begun, error, items)
             await durability.wait(begun, error)
             raise
 
     return recorded
-
-
-def _begin(
-    definition: StepDefinition, place: Place, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> RecordedStep | None:
-    if place.recording.client.when_full == "raise":
-        place.recording.client.require_room()
-    try:
-        recording = place.recording
-        if recording.ended or not recording.client.is_open:
-            found = place_here(place)
-            if found is None:
-                late(recording.client, definition.name)
-                return None
-            place, recording = found, found.recording
-        begun = RecordedStep(definition, place, args, kwargs)
-        if recording.client.step_started_after_s == 0:
-            begun.announce(0, float("-inf"))
-    except Exception as error:  # noqa: BLE001 - recording never breaks the agent
-        guarded(place.recording.client, definition.name, error)
-        return None
-    return begun
-
-
-def _complete(begun: RecordedStep | None, result: Any, items: Items | None = None) -> None:
-    if begun is None:
-        return
-    try:
-        begun.finish(result=result, items=items)
-    except Exception as error:  # noqa: BLE001 - recording never breaks the agent
-        guarded(begun.recording.client, begun.key, error)
-
-
-def _fail(begun: RecordedStep | None, failure: BaseException, items: Items | None = None) -> None:
-    if begun is None:
-        return
-    try:
-        begun.finish(error=failure, items=items)
-    except Exception as error:  # noqa: BLE001 - recording never breaks the agent
-        guarded(begun.recording.client, begun.key, error)

@@ -15,6 +15,8 @@ from tailrace.producers.tree import keys
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tailrace.producers.replay.dispatched import OnUnknown
+
 Effect = Literal["pure", "read", "write"]
 
 _READING = frozenset({"llm", "retrieval"})
@@ -71,9 +73,11 @@ class ComponentDefinition:
         name: str,
         config: Mapping[str, Any],
         version: str,
+        on_unknown: OnUnknown = "fail",
     ) -> None:
         self.function = function
         self.name = name
+        self.on_unknown: OnUnknown = on_unknown
         self.config = dict(config)
         self.version = version
         self.parameters = Parameters(function, frozenset())

@@ -52,7 +52,9 @@ class Origin:
         else:
             root = self.parent.recording.root
             as_of, routing_hash = root.control_offset, root.constant["routing_key"]
-        return Asked(definition, trace_id, routing_hash, as_of, options.deployment)
+        return Asked(
+            definition, trace_id, routing_hash, as_of, options.deployment, options.environment
+        )
 
     def constant(
         self, client: Tailrace, definition: ComponentDefinition, route: Route, ids: tuple[str, str]
@@ -80,13 +82,14 @@ class Origin:
             "deployment": route.deployment,
             "code_digest": route.code_digest,
             "code_mismatch": route.code_mismatch,
-            "environment": client.environment,
+            "environment": options.environment or client.environment,
             "control_offset": route.control_offset,
             "routing_key": options.routing_hash(trace_id),
             "tenant": shown("tenant", options.tenant),
             "session": shown("session", options.session),
             "tags": [shown("tags", tag) for tag in options.tags],
             "attempt": options.attempt,
+            "retry_of": options.retry_of,
         }
 
     def _started_by(self) -> dict[str, str]:

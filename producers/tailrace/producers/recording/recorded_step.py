@@ -111,6 +111,11 @@ class RecordedStep(Place):
         self._began_ns = time.perf_counter_ns()
 
     @property
+    def definition(self) -> StepDefinition:
+        """What it is a call of."""
+        return self._definition
+
+    @property
     def step_id(self) -> str:
         """The step's id, 16 hex digits."""
         return self.recording.step_id(self._number)
@@ -202,6 +207,24 @@ class RecordedStep(Place):
                 recording.emit(own)
                 recording.count(failed=error is not None, used=self.usage)
 
+    def finish_served(self, output: Any, step_id: str) -> None:
+        """Record that it was given a recorded result in place of running.
+
+        Args:
+            output: the result.
+            step_id: of the recorded step.
+        """
+        self._duration_us = (time.perf_counter_ns() - self._began_ns) // 1000
+        recording = self.recording
+        returned = recording.output(output)
+        own = self._ended(returned, None, {"served_from": step_id})
+        self._post_given()
+        recording.post_bodies(returned)
+        with recording.lock:
+            if self.leave():
+                recording.emit(own)
+                recording.count(failed=False, used=None)
+
     def leave(self) -> bool:
         """Take the step off the open ones; say whether its run can still take its event.
 
@@ -262,7 +285,12 @@ class RecordedStep(Place):
             encode.EMPTY,
         )
 
-    def _ended(self, returned: Externalized, error: BaseException | None) -> bytes:
+    def _ended(
+        self,
+        returned: Externalized,
+        error: BaseException | None,
+        attributes: Mapping[str, str] | None = None,
+    ) -> bytes:
         fields: dict[str, Any] = {
             **self._fields(),
             "kind": f"step_{outcome(error)}",
@@ -273,6 +301,7 @@ class RecordedStep(Place):
             "bodies": (*self._externalized().hashes, *returned.hashes),
             "config_keys": list(self.config_read),
             "definition_digest": with_config(self._definition.digest, self.config_read),
+            "attributes": attributes or {},
             **failure_fields(error, self.recording.redaction),
         }
         if self.usage is not None:

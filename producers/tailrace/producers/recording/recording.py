@@ -17,6 +17,7 @@ from tailrace.producers.delivery.outlet import Lane
 from tailrace.producers.process.guard import guarded
 from tailrace.producers.recording.origin import shown_options
 from tailrace.producers.recording.totals import Totals
+from tailrace.producers.replay.dispatched import DISPATCHED
 from tailrace.producers.run import Run
 from tailrace.producers.tree import matching
 from tailrace.producers.tree.keys import Branch
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tailrace.producers.recording.generators import Items
     from tailrace.producers.recording.origin import Origin
     from tailrace.producers.recording.recorded_step import RecordedStep
+    from tailrace.producers.replay.dispatched import Dispatched
     from tailrace.producers.routing.route import Route
     from tailrace.producers.tree.fork_watch import ForkWatch
     from tailrace.producers.tree.forks import Forked
@@ -42,6 +44,12 @@ if TYPE_CHECKING:
 _STEP_ID_BITS = 64
 _HELD_S = 1.0
 _MAX_UNORDERED = 1000
+
+REQUEST_ID = "request_id"
+"""The attribute of a dispatched run's first and last event that names its request."""
+
+MAX_ANSWER_BYTES = 256 * 1024
+"""Up to which size a dispatched run's output stays whole in its last event."""
 
 
 class Recording:
@@ -90,6 +98,9 @@ class Recording:
         """On the root: what else is acknowledged before its caller gets its value."""
 
         self._outlet = client.outlet
+        self.dispatched = _dispatched(self)
+        """How its steps are treated where it was dispatched; None where it was not."""
+
         self.constant = origin.constant(client, definition, route, (self.trace_id, self.run_id))
         """What every event of the run repeats, under the fields' names."""
 
@@ -143,7 +154,7 @@ class Recording:
             "bodies": given.hashes,
         }
         self.post_bodies(given)
-        begun = {"kind": "run_started", "ts": self.started_us, "attributes": self.route.attributes}
+        begun = {"kind": "run_started", "ts": self.started_us, "attributes": self._attributes()}
         own = encode.own_part({**self._input, **begun})
         with self.lock:
             self.emit(own, RUNS)
@@ -161,7 +172,7 @@ class Recording:
         if items is not None:
             returned = items.externalized(self.redaction)
         else:
-            returned = Externalized(b"") if error is not None else self.output(result)
+            returned = Externalized(b"") if error is not None else self.answer(result)
         fields: dict[str, Any] = {
             **self._input,
             "kind": f"run_{outcome(error)}",
@@ -183,7 +194,7 @@ class Recording:
                 "children": self.children,
                 "offers": [each for each in self.offers if self._may_be_claimed(each)],
                 "not_replayable": self.not_replayable,
-                "attributes": matching.told(self._unordered),
+                "attributes": {**matching.told(self._unordered), **self._attributes()},
                 **self._totals.fields(),
             }
             value = encode.splice(self.prefix, self._seq, encode.own_part(last))
@@ -192,11 +203,30 @@ class Recording:
         if self.root is self:
             self.client.recent.remember(self.run_id, self.constant)
 
+    def _attributes(self) -> dict[str, str]:
+        told = dict(self.route.attributes)
+        if self.dispatched is not None and self.dispatched.request_id and not self.dispatched.lost:
+            told[REQUEST_ID] = self.dispatched.request_id
+        return told
+
     def output(self, value: Any) -> Externalized:
         """Return what was given back, large parts as bodies."""
         raw = text_of(value)
         if self.redaction is not None:
             raw = self.redaction.json("output", raw)
+        return self._outlined(raw)
+
+    def answer(self, value: Any) -> Externalized:
+        """Return what the run gave back: of a dispatched one whole, so that it is the answer."""
+        raw = text_of(value)
+        if self.redaction is not None:
+            raw = self.redaction.json("output", raw)
+        is_answer = self.dispatched is not None and self.dispatched.request_id
+        if is_answer and len(raw) <= MAX_ANSWER_BYTES:
+            return Externalized(escape(raw))
+        return self._outlined(raw)
+
+    def _outlined(self, raw: bytes) -> Externalized:
         text, bodies = outline(escape(raw))
         return Externalized(text, bodies)
 
@@ -338,3 +368,18 @@ class Recording:
         if self.root is not self or self.client.durability == "async":
             return []
         return [future for future in (self.lane.done, *self.descendants) if not future.done()]
+
+
+def _dispatched(recording: Recording) -> Dispatched | None:
+    parent = recording.parent
+    if parent is None:
+        found = DISPATCHED.get()
+        if found is None or found.recording is not None:
+            return None
+        found.recording = recording
+        return found
+    above = parent.recording.dispatched
+    if above is None:
+        return None
+    caller = "" if parent.step is None else parent.step.key
+    return above.child(caller, recording.definition.name)

@@ -135,6 +135,7 @@ class PointerRoutes:
 
     def _deployment(self, asked: Asked, control: Control, offset: int) -> str:
         component = asked.definition.name
+        environment = asked.environment or self.environment
         if asked.pinned:
             if (component, asked.pinned) in control.deployments:
                 return asked.pinned
@@ -143,13 +144,13 @@ class PointerRoutes:
                     f"deployment {asked.pinned[:12]} was pinned and is not registered: see "
                     "`tailrace deployments ls`"
                 )
-        pointer = control.pointers.get((self.environment, component))
+        pointer = control.pointers.get((environment, component))
         standing = None if pointer is None else pointer.as_of(offset)
         if standing is None:
             raise NoPointerError(
-                f"{component} has no pointer in environment {self.environment!r}"
+                f"{component} has no pointer in environment {environment!r}"
                 f"{'' if pointer is None else f' at control offset {offset}'}: deploy it with "
-                f"`tailrace deploy FILE --env {self.environment}`, or use environment 'dev'"
+                f"`tailrace deploy FILE --env {environment}`, or use environment 'dev'"
             )
         return standing.arms.choose(asked.routing_hash)
 

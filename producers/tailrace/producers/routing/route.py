@@ -51,6 +51,9 @@ class Asked:
     pinned: str = ""
     """The deployment that the caller pinned; empty for the pointer's."""
 
+    environment: str = ""
+    """Whose pointers route it; the client's when empty."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:

@@ -1,0 +1,1 @@
+"""Runs that are sent to workers of their deployment, and the answers that come back."""
