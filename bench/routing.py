@@ -150,7 +150,7 @@ def routes(rounds: int) -> None:
     }
     for arms in (1, 2):
         found, definition = memory(arms)
-        asked = Asked(definition, "t" * 32, key)
+        asked = Asked("support", definition, "t" * 32, key)
         name = f"a route, {arms} arm{'s' * (arms > 1)}"
         sides[name] = partial(found.route, asked)
     took: dict[str, list[float]] = {name: [] for name in sides}

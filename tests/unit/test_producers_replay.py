@@ -17,7 +17,7 @@ from tailrace.producers.replay.dispatched import (
     RequestLostError,
     UnknownEffectError,
 )
-from tailrace.producers.replay.past import PastRun, past_runs
+from tailrace.producers.replay.past import PastRun, past_run
 from tailrace.producers.testing import Journal, memory_journal
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def play(journal: Journal, how: Dispatched, call: Callable[[], Any]) -> Any:
 def past_of(journal: Journal, root: int = 0) -> PastRun:
     roots = [run for run in journal.runs if not run.parent_run_id]
     events = [event.flatten() for event in journal.events]
-    found = past_runs(events, journal.value, roots[root].run_id)
+    found = past_run(events, journal.value, roots[root].run_id)
     assert found is not None
     return found
 
@@ -143,7 +143,7 @@ def died_at(journal: Journal, name: str) -> PastRun:
         events.append(event)
         if event["kind"] == "step_started" and event["name"] == name:
             break
-    found = past_runs(events, journal.value, root)
+    found = past_run(events, journal.value, root)
     assert found is not None
     return found
 

@@ -170,7 +170,7 @@ class Silent(Journal):
 
 
 def asked(definition: ComponentDefinition, **told: Any) -> Asked:
-    return Asked(definition, "t", "h", **told)
+    return Asked(definition.name, definition, "t", "h", **told)
 
 
 def kept(folder: Path) -> tuple[RouteCache, ComponentDefinition, str]:

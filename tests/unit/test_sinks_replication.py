@@ -7,7 +7,8 @@ from tailrace.sinks.replication import replicated
 
 
 def test_every_shipped_table_differs_on_a_cluster_by_its_engine_and_its_window_alone() -> None:
-    for migration in shipped_migrations():
+    tables = [each for each in shipped_migrations() if "CREATE TABLE" in each.sql]
+    for migration in tables:
         here, there = migration.sql.splitlines(), replicated(migration.sql).splitlines()
         changed = [(old, new) for old, new in zip(here, there, strict=True) if old != new]
         engine, window = changed

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tailrace.producers.delivery.outlet import Outlet
     from tailrace.producers.delivery.room import WhenFull
     from tailrace.producers.delivery.sender import KafkaSender
+    from tailrace.producers.dispatch.submit import Dispatcher
     from tailrace.producers.prices import Prices
     from tailrace.producers.recording.durability import Durability
     from tailrace.producers.recording.recording import Recording
@@ -133,6 +134,9 @@ class Tailrace:
         self._close_timeout_s = close_timeout_s
         self._outlet = outlet
         self.sender: KafkaSender | None = None
+        self.dispatcher: Dispatcher | None = None
+        """What sends work to workers, once something was submitted."""
+
         self._routing = routing
         self._routes: Routes | None = None
         self.recent = RecentRuns()
@@ -259,7 +263,7 @@ class Tailrace:
         if self.sender is not None:
             # Kept, so that nothing closes the parent's loop and connections from here.
             _PARENTS.append(self.sender)
-            self.sender = self._outlet = None
+            self.sender = self._outlet = self.dispatcher = None
             self._left = True
 
     def close(self) -> None:
@@ -277,6 +281,9 @@ class Tailrace:
         self.is_open = False
         if self.sender is None:
             return
+        if self.dispatcher is not None:
+            self.dispatcher.close(self._close_timeout_s)
+            self.dispatcher = None
         self.stats.unsent = self.sender.close(self._close_timeout_s)
         self.sender.count_into(self.stats)
         say_what_is_left(self.stats, self._close_timeout_s)

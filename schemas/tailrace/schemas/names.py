@@ -14,6 +14,7 @@ from tailrace.schemas.topics import (
     DEAD_LETTERS,
     HEALTH,
     JUDGEMENTS,
+    REQUESTS,
     RETRIES,
     RUNS,
     SCORES,
@@ -88,6 +89,12 @@ GUARD = Group(
     "moves pointers by verdicts; what is committed is decided",
 )
 
+# The name is a stem: each deployment's workers are a group of their own, `requests.<deployment>`.
+WORKERS = Group(
+    "requests",
+    (REQUESTS,),
+    "runs what was dispatched to a deployment; of what is committed the last event is on the log",
+)
 # It has no members: its commits are kept at the cluster that a log is moved to.
 MIGRATE_LOG = Group(
     "migrate-log",
@@ -95,4 +102,4 @@ MIGRATE_LOG = Group(
     "moves the log to another cluster; what is committed there was compared and is equal",
 )
 
-GROUPS: tuple[Group, ...] = (ARCHIVE, STREAMS, SCORE, WINDOW, GUARD, MIGRATE_LOG)
+GROUPS: tuple[Group, ...] = (ARCHIVE, STREAMS, SCORE, WINDOW, GUARD, WORKERS, MIGRATE_LOG)

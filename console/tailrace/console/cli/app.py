@@ -67,12 +67,15 @@ COMMANDS = (
     Registered("deployments show", "deployments_show", "Show one deployment."),
     Registered("deployments diff", "deployments_diff", "Show what tells two apart."),
     Registered("route explain", "route_explain", "Say why a key goes where it goes."),
+    Registered("worker", "worker", "Run what is dispatched to a deployment."),
+    Registered("requests ls", "requests_ls", "List what waits for workers."),
     Registered("traces ls", "traces_ls", "List executions."),
     Registered("traces show", "traces_show", "Show one trace."),
     Registered("traces export", "traces_export", "Write traces to a file."),
 )
 GROUPS = {
     "deployments": "Look at what was registered.",
+    "requests": "Look at what was dispatched.",
     "route": "Look at where runs go.",
     "dead-letters": "Look at what could not be stored, and decide about it.",
     "topics": "Create and check the topics.",

@@ -216,6 +216,16 @@ class KafkaSender:
                 await asyncio.sleep(_READ_AGAIN_S)
 
     @property
+    def options(self) -> Mapping[str, Any]:
+        """The connection arguments of its aiokafka clients."""
+        return self._options
+
+    @property
+    def prefix(self) -> str | None:
+        """Of the topics' names; the configured one when None."""
+        return self._prefix
+
+    @property
     def away(self) -> bool:
         """Whether the broker does not take records as they come, as far as is known."""
         return self.delivery is None or self.delivery.backlog.way is not Way.DIRECT

@@ -44,7 +44,7 @@ class Origin:
             return self.offer.root_run_id
         return run_id if self.parent is None else self.parent.recording.root_run_id
 
-    def asked(self, definition: ComponentDefinition) -> Asked:
+    def asked(self, component: str, definition: ComponentDefinition | None) -> Asked:
         """Return what a run of a component is routed by."""
         options, trace_id = self.options, self.trace_id()
         if self.parent is None:
@@ -52,9 +52,8 @@ class Origin:
         else:
             root = self.parent.recording.root
             as_of, routing_hash = root.control_offset, root.constant["routing_key"]
-        return Asked(
-            definition, trace_id, routing_hash, as_of, options.deployment, options.environment
-        )
+        pinned, environment = options.deployment, options.environment
+        return Asked(component, definition, trace_id, routing_hash, as_of, pinned, environment)
 
     def constant(
         self, client: Tailrace, definition: ComponentDefinition, route: Route, ids: tuple[str, str]

@@ -98,9 +98,8 @@ class Recording:
         """On the root: what else is acknowledged before its caller gets its value."""
 
         self._outlet = client.outlet
+        # How its steps are treated where it was dispatched; None where it was not.
         self.dispatched = _dispatched(self)
-        """How its steps are treated where it was dispatched; None where it was not."""
-
         self.constant = origin.constant(client, definition, route, (self.trace_id, self.run_id))
         """What every event of the run repeats, under the fields' names."""
 

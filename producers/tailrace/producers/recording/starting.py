@@ -39,12 +39,12 @@ def begin_blocking(
     if client.when_full == "raise":
         client.require_room()
     try:
-        origin = _origin(client)
-        asked = origin.asked(definition)
+        origin = origin_of(client)
+        asked = origin.asked(definition.name, definition)
         waiting = client.routes.waiting(asked)
         if waiting is not None:
             concurrent.futures.wait([waiting], timeout=client.route_wait_s)
-        return _started(client, origin, asked, args, kwargs)
+        return _started(client, definition, (origin, asked), args, kwargs)
     except RoutingError:
         raise
     except Exception as error:  # noqa: BLE001 - recording never breaks the agent
@@ -62,12 +62,12 @@ async def begin(
     if client.when_full == "raise":
         client.require_room()
     try:
-        origin = _origin(client)
-        asked = origin.asked(definition)
+        origin = origin_of(client)
+        asked = origin.asked(definition.name, definition)
         waiting = client.routes.waiting(asked)
         if waiting is not None:
             await asyncio.wait([asyncio.wrap_future(waiting)], timeout=client.route_wait_s)
-        return _started(client, origin, asked, args, kwargs)
+        return _started(client, definition, (origin, asked), args, kwargs)
     except RoutingError:
         raise
     except Exception as error:  # noqa: BLE001 - recording never breaks the agent
@@ -77,18 +77,20 @@ async def begin(
 
 def _started(
     client: Tailrace,
-    origin: Origin,
-    asked: Asked,
+    definition: ComponentDefinition,
+    where: tuple[Origin, Asked],
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
 ) -> Recording:
+    origin, asked = where
     route = client.routes.route(asked)
-    recording = Recording(client, asked.definition, route, origin, trace_id=asked.trace_id)
+    recording = Recording(client, definition, route, origin, trace_id=asked.trace_id)
     recording.start(args, kwargs)
     return recording
 
 
-def _origin(client: Tailrace) -> Origin:
+def origin_of(client: Tailrace) -> Origin:
+    """Return where a run that begins here comes from."""
     arrived, offer = arrival()
     if offer is not None:
         return Origin(offer.options, offer=offer)

@@ -46,6 +46,16 @@ class PastRun:
     steps: dict[str, PastStep] = field(default_factory=dict[str, PastStep])
     children: dict[RunPlace, PastRun] = field(default_factory=dict[RunPlace, "PastRun"])
 
+    def take(self, later: PastRun) -> None:
+        """Add what a later attempt at the same run recorded; what was completed stays so."""
+        self.run_id = later.run_id
+        for key, step in later.steps.items():
+            before = self.steps.get(key)
+            if before is None or before.status != "completed":
+                self.steps[key] = step
+        for place, child in later.children.items():
+            self.children.setdefault(place, PastRun()).take(child)
+
 
 class Payloads(Protocol):
     """Gives what the inputs and outputs of events stand for."""
@@ -55,30 +65,23 @@ class Payloads(Protocol):
         ...
 
 
-def past_runs(
-    events: Iterable[Mapping[str, Any]], payload: Payloads, root_run_id: str
-) -> PastRun | None:
-    """Return an execution's root run with all that it recorded; None if nothing of it is there.
+def past_run(events: Iterable[Mapping[str, Any]], payload: Payloads, run_id: str) -> PastRun | None:
+    """Return a run with all that it and its child runs recorded; None if nothing of it is there.
 
     Args:
         events: of one trace, flat, each identity once, in any order.
         payload: resolves references.
-        root_run_id: which execution.
+        run_id: which run.
     """
     by_run: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for event in events:
-        if event["root_run_id"] == root_run_id:
-            by_run[event["run_id"]].append(event)
-    if root_run_id not in by_run:
-        return None
+        by_run[event["run_id"]].append(event)
     for found in by_run.values():
         found.sort(key=lambda event: event["seq"])
-    callers = {
-        (events[0]["parent_run_id"], events[0]["caller_step_id"]) for events in by_run.values()
-    }
-    runs = {run_id: _run(run_id, events, payload, callers) for run_id, events in by_run.items()}
+    callers = {(found[0]["parent_run_id"], found[0]["caller_step_id"]) for found in by_run.values()}
+    runs = {each: _run(each, found, payload, callers) for each, found in by_run.items()}
     _link(runs, by_run)
-    return runs[root_run_id]
+    return runs.get(run_id)
 
 
 def _run(

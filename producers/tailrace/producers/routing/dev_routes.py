@@ -18,7 +18,7 @@ from tailrace.producers.deployments.manifest import deployment_id
 from tailrace.producers.process.loading import loading
 from tailrace.producers.routing.control import DEV, dev_move, folded, registration
 from tailrace.producers.routing.pointers import WHOLE
-from tailrace.producers.routing.route import Route, UnregisteredDeploymentError
+from tailrace.producers.routing.route import NotDispatchedError, Route, UnregisteredDeploymentError
 from tailrace.schemas import wire
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.topics import CONTROL
@@ -45,7 +45,7 @@ class DevRoutes:
 
     def waiting(self, asked: Asked) -> Future[int] | None:
         """Point dev at the component's code; return what is resolved when the move stands."""
-        offset = self._of(asked.definition)[1]
+        offset = self._of(_code(asked))[1]
         return None if offset.done() else offset
 
     def route(self, asked: Asked) -> Route:
@@ -54,16 +54,17 @@ class DevRoutes:
         Raises:
             UnregisteredDeploymentError: if another deployment is pinned than the loaded code's.
         """
-        route, offset = self._of(asked.definition)
+        definition = _code(asked)
+        route, offset = self._of(definition)
         if asked.pinned not in {"", route.deployment}:
             raise UnregisteredDeploymentError(
-                f"deployment {asked.pinned[:12]} was pinned for {asked.definition.name}, and "
+                f"deployment {asked.pinned[:12]} was pinned for {asked.component}, and "
                 f"environment dev runs the code that is loaded, {route.deployment[:12]}: name "
                 "another environment"
             )
         if route.control_offset < 0 and offset.done():
             route = replace(route, control_offset=offset.result())
-            self._routes[asked.definition] = (route, offset)
+            self._routes[definition] = (route, offset)
         return route
 
     def tick(self) -> None:
@@ -123,3 +124,12 @@ def _fail(offset: Future[int], error: Exception) -> None:
     )
     if not offset.done():
         offset.set_result(-1)
+
+
+def _code(asked: Asked) -> ComponentDefinition:
+    if asked.definition is None:
+        raise NotDispatchedError(
+            f"environment dev runs the code that is loaded: call {asked.component} itself, or open "
+            "the client in another environment"
+        )
+    return asked.definition

@@ -29,6 +29,7 @@ from tailrace.schemas.topics import CONTROL
 
 if TYPE_CHECKING:
     from tailrace.producers.delivery.outlet import Outlet
+    from tailrace.producers.deployments.manifest import ComponentPart
     from tailrace.producers.recording.definition import ComponentDefinition
     from tailrace.producers.routing.route import Asked
     from tailrace.producers.routing.route_cache import RouteCache
@@ -121,20 +122,45 @@ class PointerRoutes:
             control, age_s = self._known(control, age_s)
         offset = asked.as_of if 0 <= asked.as_of <= control.offset else control.offset
         deployment = self._deployment(asked, control, offset)
-        found = self._routes.get((asked.definition, deployment))
+        definition = asked.definition
+        assert definition is not None, "only a run's own code is examined"
+        found = self._routes.get((definition, deployment))
         if found is None:
-            found = self._routes[asked.definition, deployment] = self._examined(
-                asked.definition, deployment, control
-            )
+            found = self._examined(definition, deployment, control)
         if found.control_offset != offset:
             found = replace(found, control_offset=offset)
-            self._routes[asked.definition, deployment] = found
+            self._routes[definition, deployment] = found
         if age_s < _FRESH_S and asked.as_of <= control.offset:
             return found
         return replace(found, attributes=_amiss(age_s, asked.as_of, control.offset))
 
+    def resolve(self, asked: Asked) -> tuple[str, int]:
+        """Return which deployment a run goes to, whatever code is loaded, and as of which offset.
+
+        Raises:
+            ControlUnknownError, NoPointerError, UnregisteredDeploymentError: as `route` does.
+        """
+        control, _ = self._known(self._followed, self._age_s)
+        offset = asked.as_of if 0 <= asked.as_of <= control.offset else control.offset
+        deployment = self._deployment(asked, control, offset)
+        registered = control.deployments.get((asked.component, deployment))
+        if registered is None or registered["recorded_only"]:
+            raise UnregisteredDeploymentError(
+                f"{asked.component} is pointed at deployment {deployment[:12]}, which runs cannot "
+                "go to: move the pointer"
+            )
+        return deployment, offset
+
+    def manifests(self, deployment: str) -> dict[str, ComponentPart]:
+        """Return what a deployment's manifest says, by component; empty if it is not registered."""
+        return {
+            component: component_part(record["manifest"], component)
+            for (component, each), record in list(self._followed.deployments.items())
+            if each == deployment and not record["recorded_only"]
+        }
+
     def _deployment(self, asked: Asked, control: Control, offset: int) -> str:
-        component = asked.definition.name
+        component = asked.component
         environment = asked.environment or self.environment
         if asked.pinned:
             if (component, asked.pinned) in control.deployments:

@@ -26,6 +26,10 @@ class UnregisteredDeploymentError(RoutingError):
     """A pointer or a pin names a deployment that runs cannot go to."""
 
 
+class NotDispatchedError(RoutingError):
+    """Work cannot be sent to another process from here."""
+
+
 class CodeMismatchError(RoutingError):
     """The loaded code is not the deployment's."""
 
@@ -38,7 +42,12 @@ class ControlUnknownError(RoutingError):
 class Asked:
     """What a run is routed by."""
 
-    definition: ComponentDefinition
+    component: str
+    """Its name."""
+
+    definition: ComponentDefinition | None
+    """Its code; None where it is only asked which deployment it goes to."""
+
     trace_id: str
     """The trace that the run will belong to."""
 

@@ -63,7 +63,7 @@ class RouteCache:
             if control.offset > self._kept:
                 self._write(control, heard_at)
                 self._kept = control.offset
-            elif time.monotonic() - self._touched_at > _TOUCH_S:
+            elif self._kept >= 0 and time.monotonic() - self._touched_at > _TOUCH_S:
                 os.utime(self.path, (heard_at, heard_at))
             else:
                 return

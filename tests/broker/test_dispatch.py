@@ -1,0 +1,189 @@
+"""Dispatch on a real broker: two versions at once, a worker that is killed, answers that count."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.dispatch_desk import tailrace, working, write_desk
+from support.journal import read_events
+from support.log_journal import create_topics
+from support.log_sinks import spawn_sink
+from support.waiting import wait_until
+from tailrace.producers import Tailrace, run_options
+from tailrace.producers.dispatch.answers import AnswerTimeoutError, DispatchedRunError
+from tailrace.producers.dispatch.submit import RequestTooLargeError, submit
+from tailrace.producers.routing.route import NoPointerError
+from tailrace.sinks.sink import SinkOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOAD = 24
+
+
+class Fleet:
+    """Folders of deployed versions, and what they did to the world."""
+
+    def __init__(
+        self, folder: Path, kafka: str, prefix: str, clickhouse: str, database: str
+    ) -> None:
+        self.folder = folder
+        self.kafka = kafka
+        self.prefix = prefix
+        self.variables = {
+            "TAILRACE_KAFKA": kafka,
+            "TAILRACE_PREFIX": prefix,
+            "TAILRACE_CLICKHOUSE": clickhouse,
+            "TAILRACE_DATABASE": database,
+            "DESK_EFFECTS": str(folder / "effects"),
+        }
+
+    def deploy(self, version: str) -> tuple[Path, str]:
+        """Write and deploy a version; return its folder and id."""
+        folder = write_desk(self.folder / version, version)
+        done = self.run(folder, "deploy", "desk.toml", "--env", "prod", "--yes", "--label", version)
+        assert done.startswith("registered: ")
+        (newest, *_) = self.run(folder, "deployments", "ls", "--json").splitlines()
+        return folder, json.loads(newest)["deployment"]
+
+    def run(self, folder: Path, *arguments: str) -> str:
+        done = tailrace(folder, self.variables, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    @property
+    def effects(self) -> list[str]:
+        path = self.folder / "effects"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def hangs(self) -> bool:
+        """Say whether a run has come to the step in which it waits to be killed."""
+        return (self.folder / "effects.hangs").exists()
+
+    def go(self) -> None:
+        (self.folder / "effects.go").touch()
+
+    def client(self) -> Tailrace:
+        return Tailrace(self.kafka, environment="prod", prefix=self.prefix)
+
+
+@pytest.fixture
+def fleet(
+    kafka: str, clickhouse: str, database: str, topic_prefix: str, tmp_path: Path
+) -> Iterator[Fleet]:
+    create_topics(kafka, topic_prefix)
+    sink = spawn_sink(SinkOptions(kafka, clickhouse, database, topic_prefix))
+    yield Fleet(tmp_path, kafka, topic_prefix, clickhouse, database)
+    sink.terminate()
+    sink.wait(30)
+
+
+def test_the_pointer_moves_under_load_and_nothing_is_lost_or_answered_twice(fleet: Fleet) -> None:
+    first, first_id = fleet.deploy("v1")
+
+    async def load(numbers: range) -> list[Any]:
+        return await asyncio.gather(
+            *(submit("support", {"number": each}, key=f"key {each % 7}") for each in numbers)
+        )
+
+    async def main() -> list[Any]:
+        async with fleet.client() as client:
+            flying = asyncio.create_task(load(range(LOAD)))
+            held = asyncio.create_task(submit("support", {"number": 900, "hang": "think"}))
+            before = await flying
+            second, second_id = await asyncio.to_thread(fleet.deploy, "v2")
+            assert second_id != first_id
+            with working(second, fleet.variables, second_id):
+                after = await load(range(LOAD, 2 * LOAD))
+                fleet.go()
+                answers = [*before, *after, await held]
+            assert client.dispatcher is not None
+            assert client.dispatcher.answers.ignored == 0
+        assert {answer.deployment for answer in before} == {first_id}
+        assert {answer.deployment for answer in after} == {second_id}
+        assert [answer.output for answer in before] == [["v1", each] for each in range(LOAD)]
+        assert [answer.output for answer in after] == [
+            ["v2", each] for each in range(LOAD, 2 * LOAD)
+        ]
+        assert answers[-1].output == ["v1", 900]
+        return answers
+
+    with working(first, fleet.variables, first_id):
+        answers = asyncio.run(main())
+        rows = [
+            json.loads(line) for line in fleet.run(first, "requests", "ls", "--json").splitlines()
+        ]
+    assert {row["deployment"]: (row["sent"], bool(row["pointer"])) for row in rows}[first_id] == (
+        LOAD + 1,
+        False,
+    )
+    assert sorted(fleet.effects) == sorted(
+        f"{what} {number}" for what in ("note", "send") for number in (*range(2 * LOAD), 900)
+    )
+    ended = [
+        event["attributes"]["request_id"]
+        for event in read_events(fleet.kafka, fleet.prefix)
+        if event["last_seq"] is not None
+    ]
+    assert len(ended) == len(set(ended)) == len(answers)
+
+
+@pytest.mark.parametrize(
+    "hang",
+    ["think", "send"],
+)
+def test_a_request_whose_worker_was_killed_is_served_what_was_done(fleet: Fleet, hang: str) -> None:
+    folder, deployment = fleet.deploy("v1")
+
+    async def main() -> Any:
+        async with fleet.client():
+            asked = asyncio.create_task(submit("support", {"number": 1, "hang": hang}))
+            with working(folder, fleet.variables, deployment) as doomed:
+                await asyncio.to_thread(wait_until, fleet.hangs, "the step that hangs")
+                doomed.kill()
+            fleet.go()
+            with working(folder, fleet.variables, deployment):
+                return await asked
+
+    if hang == "send":
+        with pytest.raises(
+            DispatchedRunError, match="send#0 began before the worker died"
+        ) as caught:
+            asyncio.run(main())
+        assert caught.value.error_type.endswith("UnknownEffectError")
+    else:
+        answer = asyncio.run(main())
+        assert answer.output == ["v1", 1]
+    assert fleet.effects == ["note 1", "send 1"]
+    begun = [
+        each for each in read_events(fleet.kafka, fleet.prefix) if each["kind"] == "run_started"
+    ]
+    (dead, again) = sorted(begun, key=lambda event: event["ts"])
+    assert (again["retry_of"], again["trace_id"]) == (dead["run_id"], dead["trace_id"])
+    assert again["attempt"] == 1
+
+
+def test_what_cannot_be_sent_or_comes_too_late_is_told(fleet: Fleet) -> None:
+    async def main() -> None:
+        async with fleet.client():
+            with pytest.raises(NoPointerError):
+                await submit("support", {"number": 1})
+            folder, deployment = await asyncio.to_thread(fleet.deploy, "v1")
+            with run_options(deployment=deployment), pytest.raises(RequestTooLargeError):
+                await submit("support", {"number": "x" * 600_000})
+            with run_options(deployment=deployment):
+                with pytest.raises(AnswerTimeoutError, match="tailrace requests ls"):
+                    await submit("support", {"number": 1}, timeout_s=0.5)
+                with working(folder, fleet.variables, deployment):
+                    answer = await submit("support", {"number": 2})
+            assert answer.output == ["v1", 2]
+
+    asyncio.run(main())
+    assert fleet.effects == ["note 2", "send 2"]
+    errors = {event["error_type"] for event in read_events(fleet.kafka, fleet.prefix)}
+    assert any(each.endswith("RequestExpiredError") for each in errors)
