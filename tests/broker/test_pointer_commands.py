@@ -143,7 +143,7 @@ def test_every_table_fits_eighty_columns(shell: Shell) -> None:
     [
         (("deploy", "none.toml", "--env", "x"), 1, "none.toml cannot be read"),
         (("deploy", "bad.toml", "--env", "x"), 1, "bad.toml is no TOML"),
-        (("deploy", "odd.toml", "--env", "x"), 1, "components.support.colour: extra inputs"),
+        (("deploy", "odd.toml", "--env", "x"), 1, "components.support.colour: a manifest has no such key"),
         (("deploy", "lost.toml", "--env", "x"), 1, "there is no module 'nowhere_at_all'"),
         (("deploy", "other.toml", "--env", "x"), 1, "is no function decorated with @component"),
         (("deploy", "secret.toml", "--env", "x"), 1, "looks like a secret"),

@@ -25,13 +25,14 @@ from tailrace.console.cli.pointing import (
 from tailrace.console.report.amounts import plural
 from tailrace.console.report.pointers import short
 from tailrace.producers.deployments.manifest import deployment_id
-from tailrace.producers.deployments.manifest_file import read_manifest, whole
+from tailrace.producers.deployments.manifest_file import read_manifest
 from tailrace.producers.deployments.source import source_of
+from tailrace.producers.deployments.whole_manifest import whole
 from tailrace.producers.routing.moves import Target, promote
 from tailrace.producers.routing.pointers import WHOLE
 
 if TYPE_CHECKING:
-    from tailrace.producers.deployments.manifest_file import WholeManifest
+    from tailrace.producers.deployments.whole_manifest import WholeManifest
     from tailrace.producers.routing.desk import ControlDesk
     from tailrace.producers.routing.moves import Mover
 

@@ -2,11 +2,10 @@
 
 import json as json_format
 import sys
-from dataclasses import asdict
 
 from tailrace.console.cli.deployments_show import DeploymentArgument
 from tailrace.console.cli.pointing import JsonOption, at_desk, find_deployment
-from tailrace.console.report.deployments import difference_lines
+from tailrace.console.report.deployments import difference_lines, difference_record
 from tailrace.console.report.printing import print_lines
 from tailrace.producers.deployments.differences import differences
 from tailrace.producers.deployments.manifest import registered_manifest
@@ -27,7 +26,9 @@ def command(
         one, other = (registered_manifest(desk.control.deployments, each) for each in ids)
         found = differences(one, other)
         if json:
-            sys.stdout.writelines(json_format.dumps(asdict(each)) + "\n" for each in found)
+            sys.stdout.writelines(
+                json_format.dumps(difference_record(each)) + "\n" for each in found
+            )
         elif found:
             print_lines(lambda _: list(difference_lines(found)))
         else:

@@ -11,7 +11,8 @@ from rich.text import Text
 from tailrace.console.report.amounts import age
 from tailrace.console.report.columns import Cell, Column, heading, lay_out, measure
 from tailrace.console.report.pointers import short
-from tailrace.console.report.printable import printable
+from tailrace.console.report.printable import one_line, printable
+from tailrace.producers.deployments.differences import ABSENT
 from tailrace.producers.deployments.manifest import NOTES
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ _COLUMNS = (
     Column("by", widest=14, spare=2),
     Column("takes runs of"),
 )
+
+_DIGESTS = frozenset({"steps", "code_digest"})
 
 
 def deployment_rows(control: Control) -> dict[str, dict[str, Any]]:
@@ -128,9 +131,10 @@ def difference_lines(found: Sequence[Difference]) -> Iterator[Text]:
     for each in found:
         if at != (each.component, each.topic):
             at = (each.component, each.topic)
-            yield Text(f"{printable(each.component)}: {each.topic}", style="bold")
-        name = printable(each.path)
-        before, after = _shown(each.before), _shown(each.after)
+            topic = each.topic.replace("_", " ")
+            yield Text(f"{printable(each.component or 'the manifest')}: {topic}", style="bold")
+        name = one_line(each.path)
+        before, after = (_shown(each.topic, value) for value in (each.before, each.after))
         if max(len(before), len(after)) <= 1:
             yield from _plain(name, before, after)
             continue
@@ -140,6 +144,17 @@ def difference_lines(found: Sequence[Difference]) -> Iterator[Text]:
                 yield Text(f"    {line}", style={"-": "red", "+": "green"}.get(line[:1], ""))
 
 
+def difference_record(each: Difference) -> dict[str, Any]:
+    """Return a difference as JSON's types; a side that has no value is left out."""
+    sides = {"before": each.before, "after": each.after}
+    return {
+        "component": each.component,
+        "topic": each.topic,
+        "path": each.path,
+        **{side: value for side, value in sides.items() if value is not ABSENT},
+    }
+
+
 def _plain(name: str, before: list[str], after: list[str]) -> Iterator[Text]:
     named = f"{name}: " if name else ""
     for sign, lines, style in (("-", before, "red"), ("+", after, "green")):
@@ -147,8 +162,10 @@ def _plain(name: str, before: list[str], after: list[str]) -> Iterator[Text]:
             yield Text(f"  {sign} {named}{line}", style=style)
 
 
-def _shown(value: Any) -> list[str]:
-    if value is None:
+def _shown(topic: str, value: Any) -> list[str]:
+    if value is ABSENT:
         return []
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if topic in _DIGESTS:
+        text = short(text)
     return printable(text).splitlines() or [""]
