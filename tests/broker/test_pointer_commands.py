@@ -106,8 +106,13 @@ def test_a_deployment_goes_from_staging_to_production_and_back(
     assert (code, "is frozen by" in err) == (1, True)
     assert shell("rollback", "support", "--env", "prod", "-y", "--reason", "worse")[0] == 0
     assert shell("unfreeze", "support", "--env", "prod", "-y")[0] == 0
-    happened = [each["what"] for each in read(shell, "history", "support", "--env", "prod")]
-    assert happened == ["unfreeze", "rollback", "freeze", "canary", "promote"]
+    happened = read(shell, "history", "support", "--env", "prod")
+    assert [each["what"] for each in happened] == [
+        "unfreeze", "rollback", "freeze", "canary", "promote"
+    ]  # fmt: skip
+    assert [each["before"] for each in happened[1:]] == [
+        {first: 0.75, second: 0.25}, {first: 0.75, second: 0.25}, {first: 1.0}, {}
+    ]  # fmt: skip
     (prod, _) = read(shell, "pointers")
     assert (prod["weights"], prod["rolled_back"], prod["frozen"]) == ({first: 1.0}, [second], False)
 
@@ -129,6 +134,28 @@ def test_what_changed_is_told_by_what_people_look_for(shell: Shell) -> None:
     assert "100% of dev2:support" in shell("deployments", "show", second)[1]
 
 
+def test_what_stands_already_is_left_alone_and_one_component_is_moved_alone(
+    shell: Shell, tmp_path: Path
+) -> None:
+    more = AGENT + '@component("helper")\ndef helper():\n    return find("A-17")\n'
+    (tmp_path / "shop_agent.py").write_text(more)
+    both = (tmp_path / "v1.toml").read_text()
+    both += '[components.helper]\nentry_point = "shop_agent:helper"\n'
+    (tmp_path / "both.toml").write_text(both)
+    deploy = ("deploy", "both.toml", "--env", "staging")
+    code, out, _ = shell(*deploy, "--component", "helper")
+    assert (code, "moved helper in staging" in out, "support in" in out) == (0, True, False)
+    assert "2 components: helper, support" in out
+    for arguments in (deploy, (*deploy, "--dry-run")):
+        code, out, _ = shell(*arguments, "-c", "helper")
+        assert (code, "is registered" in out or "was registered" in out) == (0, True)
+        assert "helper in staging stands at" in out
+    assert len(read(shell, "history")) == 1
+    code, out, err = shell(*deploy, "--component", "nobody")
+    assert (code, out) == (64, "")
+    assert "has no component 'nobody': helper, support" in err
+
+
 def test_every_table_fits_eighty_columns(shell: Shell) -> None:
     shell("deploy", "v1.toml", "--env", "staging", "--reason", "w" * 200)
     shell("deploy", "v2.toml", "--env", "staging", "--weight", "12.5%", "--reason", "w" * 200)
@@ -143,13 +170,16 @@ def test_every_table_fits_eighty_columns(shell: Shell) -> None:
     [
         (("deploy", "none.toml", "--env", "x"), 1, "none.toml cannot be read"),
         (("deploy", "bad.toml", "--env", "x"), 1, "bad.toml is no TOML"),
-        (("deploy", "odd.toml", "--env", "x"), 1, "components.support.colour: a manifest has no such key"),
+        (("deploy", "odd.toml", "--env", "x"), 1, "support.colour: a manifest has no such key"),
         (("deploy", "lost.toml", "--env", "x"), 1, "there is no module 'nowhere_at_all'"),
         (("deploy", "other.toml", "--env", "x"), 1, "is no function decorated with @component"),
         (("deploy", "secret.toml", "--env", "x"), 1, "looks like a secret"),
         (("deploy", "v1.toml", "--env", "x", "--weight", "5%"), 1, "leaves nothing"),
         (("deploy", "v1.toml", "--env", "x", "--weight", "0"), 64, "is no share"),
         (("deploy", "v1.toml"), 64, "missing option '--env'"),
+        (("deploy", "v1.toml", "--env", "dev"), 64, "the loaded code points the environment at"),
+        (("promote", "support", "--from", "x", "--to", "dev"), 64, "in dev the loaded code"),
+        (("deploy", "exits.toml", "--env", "x"), 1, "importing exiting failed: SystemExit"),
         (("promote", "support", "--to", "x"), 64, "--from ENVIRONMENT or --deployment ID"),
         (("promote", "support", "--from", "y", "--to", "x"), 1, "has no pointer in y"),
         (("promote", "support", "--deployment", "ff", "--to", "x"), 1, "begins with 'ff'"),
@@ -169,11 +199,13 @@ def test_what_cannot_be_done_is_one_sentence(
         "odd": text.replace(
             "[components.support.prompts]", "colour = 1\n[components.support.prompts]"
         ),
+        "exits": text.replace("shop_agent:", "exiting:"),
         "lost": text.replace("shop_agent:", "nowhere_at_all:"),
         "other": text.replace(":support", ":find"),
         "secret": text + 'api_key = "sk-1234567890123456"\n',
     }.items():
         (tmp_path / f"{name}.toml").write_text(content)
+    (tmp_path / "exiting.py").write_text("raise SystemExit(0)")
     found, out, err = shell(*arguments)
     assert (found, out) == (code, "")
     assert says in err

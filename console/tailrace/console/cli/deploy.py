@@ -13,7 +13,7 @@ import typer
 
 from tailrace.console.cli.pointing import (
     DryRunOption,
-    EnvOption,
+    MovedEnvOption,
     ReasonOption,
     WeightOption,
     YesOption,
@@ -24,6 +24,7 @@ from tailrace.console.cli.pointing import (
 )
 from tailrace.console.report.amounts import plural
 from tailrace.console.report.pointers import short
+from tailrace.producers.deployments.manifest import components as manifest_components
 from tailrace.producers.deployments.manifest import deployment_id
 from tailrace.producers.deployments.manifest_file import read_manifest
 from tailrace.producers.deployments.source import source_of
@@ -40,7 +41,13 @@ if TYPE_CHECKING:
 def command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The manifest, in TOML.")],
     *,
-    env: EnvOption,
+    env: MovedEnvOption,
+    component: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--component", "-c", metavar="NAME", help="Point only this one at it; repeatable."
+        ),
+    ] = None,
     weight: WeightOption = WHOLE,
     label: Annotated[
         str | None, typer.Option(help="A short name for people; the file's when left out.")
@@ -65,13 +72,20 @@ def command(
         manifest = type(manifest)(label, manifest.content)
     if show:
         sys.stdout.write(json_format.dumps(manifest.content, indent=2, ensure_ascii=False) + "\n")
-    asked = _Asked(env, weight, mover(reason), dry_run, yes)
+    names = manifest_components(manifest.content)
+    unknown = sorted({*(component or ())}.difference(names))
+    if unknown:
+        raise typer.BadParameter(f"{file} has no component {unknown[0]!r}: {', '.join(names)}")
+    asked = _Asked(env, tuple(component or names), weight, mover(reason), dry_run, yes)
     at_desk(lambda desk: _deploy(desk, manifest, asked))
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
     env: str
+    components: tuple[str, ...]
+    """Whose pointers move."""
+
     weight: int
     by: Mover
     dry_run: bool
@@ -80,29 +94,26 @@ class _Asked:
 
 async def _deploy(desk: ControlDesk, manifest: WholeManifest, asked: _Asked) -> None:
     deployment = deployment_id(manifest.content)
-    names = sorted(manifest.content["components"])
-    known = all((name, deployment) in desk.control.deployments for name in names)
+    names = manifest_components(manifest.content)
     said = f"{short(deployment)} ({plural(len(names), 'component')}: {', '.join(names)})"
-    # Decided once before anything is written, so that what cannot be moved is not registered.
-    preview = copy(desk.control)
-    preview.deployments = {
-        **preview.deployments,
+    # Decided before anything is written: what cannot be moved is not registered, and what
+    # somebody agreed to is done, or is stale.
+    known = copy(desk.control)
+    known.deployments = {
         **{(name, deployment): {"recorded_only": False} for name in names},
+        **desk.control.deployments,
     }
-    for name in names:
-        move = promote(Target(preview, asked.env, name), deployment, asked.by, asked.weight)
-        if asked.dry_run:
-            await make_move(desk, move, dry_run=True, yes=True)
+    moves = [
+        promote(Target(known, asked.env, name), deployment, asked.by, asked.weight)
+        for name in sorted({*asked.components})
+    ]
     if asked.dry_run:
-        sys.stdout.write(f"{'is registered' if known else 'would register'}: {said}\n")
-        return
-    confirm(asked.env, f"deploy {said} to {asked.env}", yes=asked.yes)
-    _, new = await desk.register(manifest.content, label=manifest.label, mover=asked.by)
-    sys.stdout.write(f"{'registered' if new else 'was registered'}: {said}\n")
-    for name in names:
-        target = Target(desk.control, asked.env, name)
-        if dict(target.pointer.weights) == {deployment: WHOLE} and asked.weight == WHOLE:
-            sys.stdout.write(f"{name} in {asked.env} stands at it already\n")
-            continue
-        move = promote(target, deployment, asked.by, asked.weight)
-        await make_move(desk, move, dry_run=False, yes=True)
+        new = known.deployments.keys() - desk.control.deployments.keys()
+        sys.stdout.write(f"{'would register' if new else 'is registered'}: {said}\n")
+    else:
+        what = f"deploy {said} to {asked.env} at {asked.weight / 100:g}%"
+        confirm(asked.env, what, yes=asked.yes)
+        _, added = await desk.register(manifest.content, label=manifest.label, mover=asked.by)
+        sys.stdout.write(f"{'registered' if added else 'was registered'}: {said}\n")
+    for move in moves:
+        await make_move(desk, move, dry_run=asked.dry_run, yes=True)

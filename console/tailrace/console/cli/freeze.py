@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tailrace.console.cli.pointing import (
     ComponentArgument,
     DryRunOption,
-    EnvOption,
+    MovedEnvOption,
     ReasonOption,
     YesOption,
     at_desk,
@@ -16,6 +16,7 @@ from tailrace.console.cli.pointing import (
     moved_target,
     mover,
 )
+from tailrace.console.report.printable import one_line
 from tailrace.producers.routing.moves import freeze
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 def command(
     component: ComponentArgument,
     *,
-    env: EnvOption,
+    env: MovedEnvOption,
     reason: ReasonOption = "",
     dry_run: DryRunOption = False,
     yes: YesOption = False,
@@ -36,7 +37,7 @@ def command(
         target = moved_target(desk, env, component)
         frozen = target.pointer.frozen
         if frozen is not None:
-            sys.stdout.write(f"{target} is frozen already, by {frozen['actor']}\n")
+            sys.stdout.write(f"{target} is frozen already, by {one_line(frozen['actor'])}\n")
             return
         if dry_run:
             sys.stdout.write(f"would freeze {target}\n")

@@ -11,13 +11,14 @@ import typer
 
 from tailrace.console.cli.dead_letters import actor
 from tailrace.console.report.pointers import share_text, short
+from tailrace.producers.routing.control import DEV
 from tailrace.producers.routing.desk import ControlDesk
 from tailrace.producers.routing.moves import MoveError, Mover, Target
 from tailrace.producers.routing.pointers import WHOLE
 from tailrace.schemas.errors import TailraceError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
     from tailrace.producers.routing.control import Applied
     from tailrace.producers.routing.pointers import Control
@@ -55,8 +56,25 @@ def parse_weight(text: str | int) -> int:
     return weight
 
 
+def not_dev(environment: str) -> str:
+    """Return an environment whose pointers people move.
+
+    Raises:
+        typer.BadParameter: for dev, which the next run of the loaded code points at itself.
+    """
+    if environment == DEV:
+        raise typer.BadParameter(
+            "in dev the loaded code points the environment at itself: name another one"
+        )
+    return environment
+
+
 ComponentArgument = Annotated[str, typer.Argument(metavar="COMPONENT", help="The component.")]
 EnvOption = Annotated[str, typer.Option("--env", metavar="NAME", help="The environment.")]
+MovedEnvOption = Annotated[
+    str,
+    typer.Option("--env", metavar="NAME", callback=not_dev, help="The environment, but not dev."),
+]
 WeightOption = Annotated[
     int,
     typer.Option(
@@ -141,16 +159,20 @@ def moved_target(desk: ControlDesk, environment: str, component: str) -> Target:
 
 
 async def make_move(desk: ControlDesk, move: PointerMoved, *, dry_run: bool, yes: bool) -> None:
-    """Ask, move and say what became of it; with `dry_run` say what would be."""
+    """Ask, move and say what became of it; with `dry_run` say what would be.
+
+    A pointer that says so already is left alone.
+    """
     before = dict(desk.target(move.environment, move.component).pointer.weights)
-    change = f"{move.component} in {move.environment}: {_change(before, move.weights)}"
+    pointer = f"{move.component} in {move.environment}"
+    if before == move.weights:
+        sys.stdout.write(f"{pointer} stands at {share_text(before)} already\n")
+        return
+    change = f"{pointer}: {share_text(before) if before else 'nothing'} -> "
+    change += share_text(move.weights)
     if dry_run:
         sys.stdout.write(f"would move {change}\n")
         return
     confirm(move.environment, f"move {change}", yes=yes)
     revision = await desk.move(move)
     sys.stdout.write(f"moved {change} (revision {revision})\n")
-
-
-def _change(before: Mapping[str, int], after: Mapping[str, int]) -> str:
-    return f"{share_text(before) if before else 'nothing'} -> {share_text(after)}"

@@ -17,6 +17,7 @@ from tailrace.console.cli.pointing import (
     make_move,
     moved_target,
     mover,
+    not_dev,
 )
 from tailrace.console.report.pointers import share_text
 from tailrace.producers.routing.moves import MoveError, promote
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 def command(
     component: ComponentArgument,
     *,
-    to: Annotated[str, typer.Option("--to", metavar="NAME", help="The environment to move.")],
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="NAME", callback=not_dev, help="The environment to move."),
+    ],
     from_: Annotated[
         str | None, typer.Option("--from", metavar="NAME", help="The environment to take from.")
     ] = None,

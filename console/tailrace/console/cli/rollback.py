@@ -9,7 +9,7 @@ import typer
 from tailrace.console.cli.pointing import (
     ComponentArgument,
     DryRunOption,
-    EnvOption,
+    MovedEnvOption,
     ReasonOption,
     YesOption,
     at_desk,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def command(
     component: ComponentArgument,
     *,
-    env: EnvOption,
+    env: MovedEnvOption,
     to: Annotated[
         int | None, typer.Option(metavar="REVISION", help="Go back to this one of the history.")
     ] = None,

@@ -10,6 +10,7 @@ import typer
 
 from tailrace.console.cli.pointing import ComponentArgument, EnvOption, JsonOption, at_desk
 from tailrace.console.report.pointers import share_text, short
+from tailrace.console.report.printable import one_line
 from tailrace.producers.options import RunOptions
 from tailrace.producers.routing.moves import MoveError
 
@@ -74,12 +75,13 @@ def _explained(standing: Standing, key: str, offset: int) -> dict[str, Any]:
 
 
 def _text(found: dict[str, Any], standing: Standing, pointer: str) -> str:
-    how = f" ({found['intent']})" + (f": {found['reason']}" if found["reason"] else "")
+    how = f"{found['moved_by']} ({found['intent']})"
+    why = f": {found['reason']}" if found["reason"] else ""
     lines = [
         f"{pointer}: the key goes to {short(found['deployment'])}",
         f"  hashed key  {found['routing_key']}",
         f"  pointer     revision {found['revision']}, at control offset {found['control_offset']}",
-        f"  moved       {standing.move['ts']:%Y-%m-%d %H:%M} UTC by {found['moved_by']}{how}",
+        f"  moved       {standing.move['ts']:%Y-%m-%d %H:%M} UTC by {one_line(how + why)}",
         f"  weights     {share_text(standing.weights)}",
     ]
     if standing.whole is None:

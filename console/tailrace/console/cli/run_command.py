@@ -21,6 +21,7 @@ from typer.exceptions import TyperException
 
 from tailrace.console.cli.app import build_app
 from tailrace.console.cli.extras import missing_extra
+from tailrace.console.report.printable import printable
 from tailrace.schemas.errors import TailraceError
 
 FAILED = 1
@@ -123,6 +124,7 @@ def _confess(error: Exception) -> int:
 
 
 def _say(text: str) -> None:
+    text = printable(text)  # names and reasons in it may be other people's
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns
         lines = [_wrapped(line, width) for line in text.splitlines()]

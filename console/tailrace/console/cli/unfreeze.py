@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tailrace.console.cli.pointing import (
     ComponentArgument,
     DryRunOption,
-    EnvOption,
+    MovedEnvOption,
     ReasonOption,
     YesOption,
     at_desk,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def command(
     component: ComponentArgument,
     *,
-    env: EnvOption,
+    env: MovedEnvOption,
     reason: ReasonOption = "",
     dry_run: DryRunOption = False,
     yes: YesOption = False,

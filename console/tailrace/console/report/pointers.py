@@ -1,4 +1,4 @@
-"""Pointers and their history for people: tables, and records for programs."""
+"""Pointers for people, as a table, and for programs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tailrace.console.report.amounts import age
 from tailrace.console.report.columns import Cell, Column, heading, lay_out, measure
+from tailrace.console.report.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,13 +14,10 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from tailrace.producers.routing.control import Applied
     from tailrace.producers.routing.pointers import Pointer
 
 SHOWN_DIGITS = 12
 """Digits of a deployment's id that people see; commands take any beginning that is the only one."""
-
-_FEW_DIGITS = 8
 
 _POINTERS = (
     Column("environment", widest=16),
@@ -30,15 +28,6 @@ _POINTERS = (
     Column("by", widest=16, spare=1),
     Column("state"),
 )
-_HISTORY = (
-    Column("offset", right=True),
-    Column("age", right=True, widest=4),
-    Column("pointer", widest=20),
-    Column("what", widest=18),
-    Column("now", widest=28),
-    Column("by", widest=12, spare=1),
-    Column("why"),
-)
 
 
 def short(deployment: str) -> str:
@@ -46,10 +35,15 @@ def short(deployment: str) -> str:
     return deployment[:SHOWN_DIGITS]
 
 
-def share_text(weights: Mapping[str, int], digits: int = SHOWN_DIGITS) -> str:
+def share_text(weights: Mapping[str, int]) -> str:
     """Return which deployment takes which share, the largest first."""
     by_share = sorted(weights.items(), key=lambda each: (-each[1], each[0]))
-    return ", ".join(f"{name[:digits]} {weight / 100:g}%" for name, weight in by_share)
+    return ", ".join(f"{one_line(short(name))} {weight / 100:g}%" for name, weight in by_share)
+
+
+def fractions(weights: Mapping[str, int]) -> dict[str, float]:
+    """Return the weights as shares of 1, for programs."""
+    return {name: weight / 10_000 for name, weight in weights.items()}
 
 
 def pointer_lines(
@@ -77,7 +71,7 @@ def pointer_record(environment: str, component: str, pointer: Pointer) -> dict[s
     return {
         "environment": environment,
         "component": component,
-        "weights": {name: weight / 10_000 for name, weight in pointer.weights.items()},
+        "weights": fractions(pointer.weights),
         "revision": pointer.revision,
         "moved_at": None if now is None else now.move["ts"].isoformat(),
         "moved_by": None if now is None else now.move["actor"],
@@ -86,43 +80,6 @@ def pointer_record(environment: str, component: str, pointer: Pointer) -> dict[s
         "frozen": pointer.frozen is not None,
         "frozen_by": None if pointer.frozen is None else pointer.frozen["actor"],
         "rolled_back": sorted(pointer.rolled_back),
-    }
-
-
-def history_lines(happened: Sequence[Applied], now: datetime, room: int | None) -> list[Text]:
-    """Return what happened to pointers, the newest first, ignored moves said as such."""
-    rows = [
-        [
-            Cell(str(each.offset)),
-            Cell(_age(each.record, now)),
-            Cell(f"{each.record['environment']}:{each.record['component']}"),
-            Cell(_what(each), style="dim" if _ignored(each) else ""),
-            Cell(share_text(each.record.get("weights", {}), _FEW_DIGITS)),
-            Cell(each.record["actor"]),
-            Cell(each.record["reason"]),
-        ]
-        for each in reversed(happened)
-    ]
-    return _table(_HISTORY, rows, room)
-
-
-def history_record(each: Applied) -> dict[str, Any]:
-    """Return what happened to a pointer as JSON's types."""
-    record = each.record
-    return {
-        "offset": each.offset,
-        "at": record["ts"].isoformat(),
-        "environment": record["environment"],
-        "component": record["component"],
-        "what": _verb(each),
-        "ruling": None if each.ruling is None else each.ruling.value,
-        "weights": {name: weight / 10_000 for name, weight in record.get("weights", {}).items()},
-        "decided_on": record.get("decided_on"),
-        "rolled_back": list(record.get("rolled_back", ())),
-        "actor": record["actor"],
-        "actor_kind": record["actor_kind"],
-        "reason": record["reason"],
-        "verdict": record.get("verdict", ""),
     }
 
 
@@ -141,17 +98,3 @@ def _state(pointer: Pointer) -> str:
         return f"frozen by {pointer.frozen['actor']}"
     now = pointer.current
     return "canary" if now is not None and now.whole is None else ""
-
-
-def _verb(each: Applied) -> str:
-    return {"pointer_frozen": "freeze", "pointer_unfrozen": "unfreeze"}.get(
-        each.name, str(each.record.get("intent") or "move")
-    )
-
-
-def _ignored(each: Applied) -> bool:
-    return each.ruling is not None and each.ruling.value != "accepted"
-
-
-def _what(each: Applied) -> str:
-    return f"{_verb(each)}: {each.ruling}" if _ignored(each) else _verb(each)

@@ -215,8 +215,10 @@ def _move(
 
     pointer = target.pointer
     if pointer.frozen is not None and not (mover.kind == PERSON and intent == ROLLBACK):
+        why = f" ({reason})" if (reason := pointer.frozen["reason"]) else ""
         raise MoveError(
-            f"{target} is frozen by {pointer.frozen['actor']}: unfreeze it first, or roll it back"
+            f"{target} is frozen by {pointer.frozen['actor']}{why}: unfreeze it first, or roll it "
+            "back"
         )
     now = pointer.current
     move_id = new_id()
