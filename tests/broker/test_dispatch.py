@@ -13,7 +13,7 @@ from support.journal import read_events
 from support.log_journal import create_topics
 from support.log_sinks import spawn_sink
 from support.waiting import wait_until
-from tailrace.producers import Tailrace, run_options
+from tailrace.producers import Routing, Tailrace, component, run_options
 from tailrace.producers.dispatch.answers import AnswerTimeoutError, DispatchedRunError
 from tailrace.producers.dispatch.submit import RequestTooLargeError, submit
 from tailrace.producers.routing.route import NoPointerError
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOAD = 24
+
+
+@component("support")
+async def support(number: int, *, hang: str = "") -> list[Any]:
+    raise AssertionError(f"{number} {hang} was done where the code is not the deployment's")
 
 
 class Fleet:
@@ -69,7 +74,10 @@ class Fleet:
         (self.folder / "effects.go").touch()
 
     def client(self) -> Tailrace:
-        return Tailrace(self.kafka, environment="prod", prefix=self.prefix)
+        return Tailrace(
+            self.kafka, environment="prod", prefix=self.prefix,
+            routing=Routing(on_mismatch="dispatch"),
+        )  # fmt: skip
 
 
 @pytest.fixture
@@ -181,9 +189,11 @@ def test_what_cannot_be_sent_or_comes_too_late_is_told(fleet: Fleet) -> None:
                     await submit("support", {"number": 1}, timeout_s=0.5)
                 with working(folder, fleet.variables, deployment):
                     answer = await submit("support", {"number": 2})
-            assert answer.output == ["v1", 2]
+                    assert answer.output == ["v1", 2]
+                    # The code that is loaded here is another: it is done where the code is.
+                    assert await support(3) == ["v1", 3]
 
     asyncio.run(main())
-    assert fleet.effects == ["note 2", "send 2"]
+    assert fleet.effects == ["note 2", "send 2", "note 3", "send 3"]
     errors = {event["error_type"] for event in read_events(fleet.kafka, fleet.prefix)}
     assert any(each.endswith("RequestExpiredError") for each in errors)

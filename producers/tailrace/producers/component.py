@@ -14,6 +14,7 @@ from tailrace.producers.recording.definition import ComponentDefinition
 from tailrace.producers.recording.ending import end, end_blocking
 from tailrace.producers.recording.kinds import require_function
 from tailrace.producers.recording.starting import begin, begin_blocking
+from tailrace.producers.routing.route import ElsewhereError
 from tailrace.producers.run import Run
 from tailrace.producers.tree import tasks
 from tailrace.producers.tree.place import PLACE, UNRECORDED
@@ -96,7 +97,12 @@ def _sync_component(
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        recording = begin_blocking(definition, args, kwargs)
+        try:
+            recording = begin_blocking(definition, args, kwargs)
+        except ElsewhereError:
+            from tailrace.producers.dispatch import elsewhere  # noqa: PLC0415 - needs aiokafka
+
+            return elsewhere.elsewhere_blocking(definition, args, kwargs)
         if recording is None:
             outer = UNRECORDED.set(unrecorded)
             try:
@@ -124,7 +130,12 @@ def _async_component(
 
     @functools.wraps(function)
     async def run(*args: Any, **kwargs: Any) -> Any:
-        recording = await begin(definition, args, kwargs)
+        try:
+            recording = await begin(definition, args, kwargs)
+        except ElsewhereError:
+            from tailrace.producers.dispatch import elsewhere  # noqa: PLC0415 - needs aiokafka
+
+            return await elsewhere.elsewhere(definition, args, kwargs)
         if recording is None:
             outer = UNRECORDED.set(unrecorded)
             try:

@@ -21,6 +21,7 @@ from tailrace.producers.routing.pointers import Control
 from tailrace.producers.routing.route import (
     CodeMismatchError,
     ControlUnknownError,
+    ElsewhereError,
     NoPointerError,
     Route,
     UnregisteredDeploymentError,
@@ -47,13 +48,14 @@ class Routing:
     """How a client routes where what it knows and what it runs is not as it should be.
 
     Args:
-        on_mismatch: what to do with a run whose loaded code is not its deployment's: `raise`, or
-            `mark` it, which keeps it out of snapshots and windows.
+        on_mismatch: what to do with a call whose loaded code is not its deployment's: `raise`;
+            `dispatch` it to a worker of the deployment and return its answer (not of generators);
+            or run it and `mark` it, which keeps it out of snapshots and windows.
         max_age_s: how old what is known of the pointers may be; older, `on_stale` holds.
         on_stale: `warn` and route by it, or `raise`.
     """
 
-    on_mismatch: Literal["raise", "mark"] = "raise"
+    on_mismatch: Literal["raise", "dispatch", "mark"] = "raise"
     max_age_s: float = 300.0
     on_stale: Literal["warn", "raise"] = "warn"
 
@@ -198,12 +200,13 @@ class PointerRoutes:
         if loaded is None:
             loaded = self._digests[definition] = code_digest(definition)
         mismatch = part.code_digest not in {"", loaded}
-        if mismatch and self._routing.on_mismatch == "raise":
-            raise CodeMismatchError(
+        if mismatch and self._routing.on_mismatch != "mark":
+            kind = CodeMismatchError if self._routing.on_mismatch == "raise" else ElsewhereError
+            raise kind(
                 f"{definition.name} is to run deployment {deployment[:12]}, whose code is "
                 f"{part.code_digest[:12]}, and the loaded code is {loaded[:12]}: start this "
-                "process from the deployed code, send the work to a worker of that deployment, or "
-                "accept it with Routing(on_mismatch='mark')"
+                "process from the deployed code, have workers of the deployment do it with "
+                "Routing(on_mismatch='dispatch'), or accept it with on_mismatch='mark'"
             )
         return Route(deployment, loaded, part.config, code_mismatch=mismatch)
 

@@ -34,6 +34,10 @@ class CodeMismatchError(RoutingError):
     """The loaded code is not the deployment's."""
 
 
+class ElsewhereError(CodeMismatchError):
+    """The loaded code is not the deployment's, and a worker of the deployment is to be asked."""
+
+
 class ControlUnknownError(RoutingError):
     """What the control topic says is not known, or only as it was too long ago."""
 
