@@ -15,7 +15,7 @@ from support.log_sinks import spawn_sink
 from support.waiting import wait_until
 from tailrace.producers import Routing, Tailrace, component, run_options
 from tailrace.producers.dispatch.answers import AnswerTimeoutError, DispatchedRunError
-from tailrace.producers.dispatch.submit import RequestTooLargeError, submit
+from tailrace.producers.dispatch.submit import RequestTooLargeError, dispatcher_of, submit
 from tailrace.producers.routing.route import NoPointerError
 from tailrace.sinks.sink import SinkOptions
 
@@ -110,8 +110,8 @@ def test_the_pointer_moves_under_load_and_nothing_is_lost_or_answered_twice(flee
                 after = await load(range(LOAD, 2 * LOAD))
                 fleet.go()
                 answers = [*before, *after, await held]
-            assert client.dispatcher is not None
-            assert client.dispatcher.answers.ignored == 0
+            assert client.sender is not None
+            assert dispatcher_of(client, client.sender).answers.ignored == 0
         assert {answer.deployment for answer in before} == {first_id}
         assert {answer.deployment for answer in after} == {second_id}
         assert [answer.output for answer in before] == [["v1", each] for each in range(LOAD)]

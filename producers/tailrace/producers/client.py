@@ -29,13 +29,12 @@ from tailrace.producers.writer import JournalWriter
 from tailrace.schemas.payloads import ListChain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from tailrace.producers.delivery.outlet import Outlet
     from tailrace.producers.delivery.room import WhenFull
     from tailrace.producers.delivery.sender import KafkaSender
-    from tailrace.producers.dispatch.submit import Dispatcher
     from tailrace.producers.prices import Prices
     from tailrace.producers.recording.durability import Durability
     from tailrace.producers.recording.recording import Recording
@@ -134,8 +133,8 @@ class Tailrace:
         self._close_timeout_s = close_timeout_s
         self._outlet = outlet
         self.sender: KafkaSender | None = None
-        self.dispatcher: Dispatcher | None = None
-        """What sends work to workers, once something was submitted."""
+        self.at_close: list[Callable[[float], None]] = []
+        """Called before the sender is closed, with how long each may take."""
 
         self._routing = routing
         self._routes: Routes | None = None
@@ -263,7 +262,8 @@ class Tailrace:
         if self.sender is not None:
             # Kept, so that nothing closes the parent's loop and connections from here.
             _PARENTS.append(self.sender)
-            self.sender = self._outlet = self.dispatcher = None
+            self.sender = self._outlet = None
+            self.at_close = []
             self._left = True
 
     def close(self) -> None:
@@ -281,9 +281,8 @@ class Tailrace:
         self.is_open = False
         if self.sender is None:
             return
-        if self.dispatcher is not None:
-            self.dispatcher.close(self._close_timeout_s)
-            self.dispatcher = None
+        while self.at_close:
+            self.at_close.pop()(self._close_timeout_s)
         self.stats.unsent = self.sender.close(self._close_timeout_s)
         self.sender.count_into(self.stats)
         say_what_is_left(self.stats, self._close_timeout_s)

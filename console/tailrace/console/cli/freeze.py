@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from tailrace.console.cli.pointing import (
     ComponentArgument,
     DryRunOption,
+    Go,
     MovedEnvOption,
     ReasonOption,
     YesOption,
     at_desk,
-    confirm,
     moved_target,
     mover,
+    set_frozen,
 )
-from tailrace.console.report.printable import one_line
 from tailrace.producers.routing.moves import freeze
 
 if TYPE_CHECKING:
@@ -35,15 +34,6 @@ def command(
 
     async def work(desk: ControlDesk) -> None:
         target = moved_target(desk, env, component)
-        frozen = target.pointer.frozen
-        if frozen is not None:
-            sys.stdout.write(f"{target} is frozen already, by {one_line(frozen['actor'])}\n")
-            return
-        if dry_run:
-            sys.stdout.write(f"would freeze {target}\n")
-            return
-        confirm(env, f"freeze {target}", yes=yes)
-        await desk.append(freeze(target, mover(reason)), component)
-        sys.stdout.write(f"froze {target}\n")
+        await set_frozen(desk, target, freeze(target, mover(reason)), go=Go(dry_run, yes))
 
     at_desk(work)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from tailrace.console.cli.dead_letters import actor
 from tailrace.console.report.pointers import share_text, short
+from tailrace.console.report.printable import one_line
 from tailrace.producers.routing.control import DEV
 from tailrace.producers.routing.desk import ControlDesk
 from tailrace.producers.routing.moves import MoveError, Mover, Target
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from tailrace.producers.routing.control import Applied
     from tailrace.producers.routing.pointers import Control
-    from tailrace.schemas.records import PointerMoved
+    from tailrace.schemas.records import PointerFrozen, PointerMoved, PointerUnfrozen
 
 T = TypeVar("T")
 
@@ -85,6 +87,14 @@ ReasonOption = Annotated[str, typer.Option(help="Why, for whoever reads the hist
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask about production.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be, and do nothing.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Whether something is really done, and without asking."""
+
+    dry_run: bool
+    yes: bool
 
 
 def at_desk(
@@ -176,3 +186,22 @@ async def make_move(desk: ControlDesk, move: PointerMoved, *, dry_run: bool, yes
     confirm(move.environment, f"move {change}", yes=yes)
     revision = await desk.move(move)
     sys.stdout.write(f"moved {change} (revision {revision})\n")
+
+
+async def set_frozen(
+    desk: ControlDesk, target: Target, record: PointerFrozen | PointerUnfrozen, *, go: Go
+) -> None:
+    """Freeze or unfreeze a pointer and say so; one that is so already is left alone."""
+    freezing = record.schema_name == "pointer_frozen"
+    verb = "freeze" if freezing else "unfreeze"
+    frozen = target.pointer.frozen
+    if freezing == (frozen is not None):
+        by = "" if frozen is None else f" already, by {one_line(frozen['actor'])}"
+        sys.stdout.write(f"{target} is {'frozen' if freezing else 'not frozen'}{by}\n")
+        return
+    if go.dry_run:
+        sys.stdout.write(f"would {verb} {target}\n")
+        return
+    confirm(target.environment, f"{verb} {target}", yes=go.yes)
+    await desk.append(record, target.component)
+    sys.stdout.write(f"{'froze' if freezing else 'unfroze'} {target}\n")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from tailrace.console.cli.pointing import (
     ComponentArgument,
     DryRunOption,
+    Go,
     MovedEnvOption,
     ReasonOption,
     YesOption,
     at_desk,
-    confirm,
     moved_target,
     mover,
+    set_frozen,
 )
 from tailrace.producers.routing.moves import unfreeze
 
@@ -34,14 +34,6 @@ def command(
 
     async def work(desk: ControlDesk) -> None:
         target = moved_target(desk, env, component)
-        if target.pointer.frozen is None:
-            sys.stdout.write(f"{target} is not frozen\n")
-            return
-        if dry_run:
-            sys.stdout.write(f"would unfreeze {target}\n")
-            return
-        confirm(env, f"unfreeze {target}", yes=yes)
-        await desk.append(unfreeze(target, mover(reason)), component)
-        sys.stdout.write(f"unfroze {target}\n")
+        await set_frozen(desk, target, unfreeze(target, mover(reason)), go=Go(dry_run, yes))
 
     at_desk(work)

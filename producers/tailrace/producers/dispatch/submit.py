@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,11 @@ MAX_INPUT_BYTES = 512 * 1024
 """How large a request's input may be as JSON: a request carries it whole."""
 
 TIMEOUT_S = 300.0
+
+_making = threading.Lock()
+_dispatchers: dict[KafkaSender, Dispatcher] = {}
+"""By sender, which a forked child has anew; until that is closed."""
+
 _SEND_S = 30.0
 
 
@@ -218,6 +224,7 @@ class Dispatcher:
 
     def close(self, timeout_s: float) -> None:
         """Wait for no answer any more. Blocks, at most that long."""
+        _dispatchers.pop(self._sender, None)
         loop = self._sender.loop
         if loop is None or loop.is_closed():
             return
@@ -252,8 +259,7 @@ def _prepared(
             f"the input of {name} takes {len(text):,} bytes as JSON, and {MAX_INPUT_BYTES:,} are "
             "allowed: hand over where it lies instead"
         )
-    if client.dispatcher is None:
-        client.dispatcher = Dispatcher(client, client.sender)
+    dispatcher = dispatcher_of(client, client.sender)
     origin = origin_of(client)
     options = origin.options
     if origin.parent is not None:
@@ -263,11 +269,18 @@ def _prepared(
     elif key and not options.routing_hashed:
         origin = Origin(_keyed(options, key), offer=origin.offer)
     asked = origin.asked(name, None)
-    return (
-        client.dispatcher,
-        routes,
-        _Submission(name, origin, asked, text.decode(), key, timeout_s),
-    )
+    submission = _Submission(name, origin, asked, text.decode(), key, timeout_s)
+    return dispatcher, routes, submission
+
+
+def dispatcher_of(client: Tailrace, sender: KafkaSender) -> Dispatcher:
+    """Return a client's dispatcher, made when it is first asked for."""
+    with _making:
+        found = _dispatchers.get(sender)
+        if found is None:
+            found = _dispatchers[sender] = Dispatcher(client, sender)
+            client.at_close.append(found.close)
+        return found
 
 
 def _keyed(options: RunOptions, key: str) -> RunOptions:
