@@ -97,7 +97,8 @@ def _told(each: Happened) -> Iterator[str]:
     record = each.applied.record
     if each.ignored:
         yield f"does not count: {each.ignored}"
-    if each.applied.ruling is not None:
+        yield f"asked for {share_text(record['weights'])}"
+    elif each.applied.ruling is not None:
         before = share_text(each.before) if each.before else "nothing"
         yield f"{before} -> {share_text(record['weights'])}"
     if record["reason"]:

@@ -64,7 +64,7 @@ WITH
                             decided_on,
                             CAST(mapKeys(weights), 'Array(String)'),
                             toUInt8(arraySum(mapValues(weights)) = 10000
-                                AND NOT arrayExists(weight -> weight <= 0, mapValues(weights))),
+                                AND arrayAll(each -> each BETWEEN 1 AND 10000, mapValues(weights))),
                             toString(actor_kind),
                             toString(intent),
                             CAST(rolled_back, 'Array(String)')
