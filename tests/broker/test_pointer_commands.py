@@ -123,6 +123,7 @@ def test_what_changed_is_told_by_what_people_look_for(shell: Shell) -> None:
     second, first = (row["deployment"][:10] for row in read(shell, "deployments", "ls"))
     code, out, _ = shell("deployments", "diff", first, second)
     assert code == 0
+    assert out.startswith(f"- {first}")
     assert "support: prompts" in out
     assert "-Be kind." in out
     assert "+Be brief." in out
@@ -187,6 +188,8 @@ def test_every_table_fits_eighty_columns(shell: Shell) -> None:
         (("rollback", "support", "--env", "x", "--to", "3"), 1, "no revision 3"),
         (("freeze", "support", "--env", "x"), 1, "has no pointer in x"),
         (("route", "explain", "support", "--key", "k", "--env", "x"), 1, "has no pointer in x"),
+        (("route", "explain", "x", "--key", "k", "--env", "x", "--at", "7"), 1, "ends at offset"),
+        (("deploy", "v1.toml", "--env", "Prod"), 1, "needs --yes where nobody can be asked"),
         (("deployments", "show", "ff"), 1, "begins with 'ff'"),
     ],
 )

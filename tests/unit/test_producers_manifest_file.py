@@ -15,7 +15,11 @@ from hypothesis import strategies as st
 from tailrace.producers import component, step
 from tailrace.producers.deployments.differences import ABSENT, differences
 from tailrace.producers.deployments.loaded_code import loaded_manifest
-from tailrace.producers.deployments.manifest import deployment_id, run_config
+from tailrace.producers.deployments.manifest import (
+    component_manifest,
+    deployment_id,
+    run_config,
+)
 from tailrace.producers.deployments.manifest_file import (
     ManifestError,
     parse_manifest,
@@ -63,6 +67,15 @@ def test_what_is_left_out_comes_from_the_code() -> None:
     assert made() == {**loaded_manifest(definition), "notes": {}}
     assert deployment_id(made()) == deployment_id(loaded_manifest(definition))
     assert list(made()["components"]["agent"]["steps"]) == ["tool"]
+
+
+def test_what_was_registered_by_earlier_versions_keeps_its_id() -> None:
+    manifest = component_manifest(
+        "support", entry_point="agent:support", config={"prompt": "Grüße", "n": [1, 1.5, None]},
+        steps={"find": "a" * 64}, code_digest="b" * 64,
+    )  # fmt: skip
+    known = "2830e25e4a20ee160fd52d5e3b45334d018d80ce55109a9baaf5d6a26c32996a"
+    assert deployment_id(manifest) == known
 
 
 def test_who_and_why_and_where_from_are_no_part_of_the_id() -> None:

@@ -5,7 +5,12 @@ import sys
 
 from tailrace.console.cli.deployments_show import DeploymentArgument
 from tailrace.console.cli.pointing import JsonOption, at_desk, find_deployment
-from tailrace.console.report.deployments import difference_lines, difference_record
+from tailrace.console.report.deployments import (
+    compared_lines,
+    deployment_rows,
+    difference_lines,
+    difference_record,
+)
 from tailrace.console.report.printing import print_lines
 from tailrace.producers.deployments.differences import differences
 from tailrace.producers.deployments.manifest import registered_manifest
@@ -30,7 +35,9 @@ def command(
                 json_format.dumps(difference_record(each)) + "\n" for each in found
             )
         elif found:
-            print_lines(lambda _: list(difference_lines(found)))
+            rows = deployment_rows(desk.control)
+            compared = compared_lines([rows[each] for each in ids], (one, other))
+            print_lines(lambda _: [*compared, *difference_lines(found)])
         else:
             sys.stderr.write("they behave the same\n")
 

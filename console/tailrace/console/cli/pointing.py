@@ -121,7 +121,7 @@ def confirm(environment: str, what: str, *, yes: bool) -> None:
     Raises:
         NotConfirmedError: if nobody says yes.
     """
-    if yes or environment not in PRODUCTION:
+    if yes or environment.lower() not in PRODUCTION:
         return
     if not sys.stdin.isatty():
         raise NotConfirmedError(f"nothing was done: {what} needs --yes where nobody can be asked")

@@ -40,6 +40,10 @@ def command(
 
     async def read(desk: ControlDesk) -> None:
         offset = desk.control.offset if at is None else at
+        if offset > desk.control.offset:
+            raise MoveError(
+                f"the control topic ends at offset {desk.control.offset}, before {offset}"
+            )
         pointer = desk.target(env, component).pointer
         standing = pointer.as_of(offset)
         if standing is None:

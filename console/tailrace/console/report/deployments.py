@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tailrace.console.report.amounts import age
 from tailrace.console.report.columns import Cell, Column, heading, lay_out, measure
-from tailrace.console.report.pointers import short
+from tailrace.console.report.pointers import SHOWN_DIGITS, short
 from tailrace.console.report.printable import one_line, printable
 from tailrace.producers.deployments.differences import ABSENT
 from tailrace.producers.deployments.manifest import NOTES
@@ -91,13 +91,10 @@ def deployment_text(row: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iter
         yield _fact("label", row["label"])
     yield _fact("registered", f"{row['registered_at']:%Y-%m-%d %H:%M:%S} UTC")
     yield _fact("by", row["registered_by"])
-    notes = manifest.get(NOTES, {})
-    source = notes.get("source", {})
-    if source:
-        dirty = ", changed since" if source.get("dirty") else ""
-        yield _fact("commit", f"{source.get('commit', '')}{dirty}")
-    if notes.get("text"):
-        yield _fact("notes", notes["text"])
+    if commit := _commit(manifest):
+        yield _fact("commit", commit)
+    if text := _notes(manifest).get("text"):
+        yield _fact("notes", str(text))
     for name, share in row["pointers"].items():
         yield _fact("takes", f"{share * 100:g}% of {name}")
     for name, part in manifest["components"].items():
@@ -123,6 +120,33 @@ def _value(topic: str, value: Any) -> Iterator[Text]:
         yield Text(f"    {printable(name)} = {first}")
         for line in rest:
             yield Text(f"      {line}")
+
+
+def compared_lines(
+    rows: Sequence[Mapping[str, Any]], manifests: Sequence[Mapping[str, Any]]
+) -> Iterator[Text]:
+    """Yield a line for each of the two deployments that are compared."""
+    for sign, style, row, manifest in zip("-+", ("red", "green"), rows, manifests, strict=True):
+        facts = [short(row["deployment"]), row["label"]]
+        facts.append(f"{row['registered_at']:%Y-%m-%d %H:%M} UTC by {row['registered_by']}")
+        commit = _commit(manifest, SHOWN_DIGITS)
+        facts.append(f"commit {commit}" if commit else "")
+        yield Text(f"{sign} {one_line('  '.join(filter(None, facts)))}", style=style)
+    yield Text()
+
+
+def _notes(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    notes = manifest.get(NOTES)
+    return cast("dict[str, Any]", notes) if isinstance(notes, dict) else {"text": notes}
+
+
+def _commit(manifest: Mapping[str, Any], digits: int | None = None) -> str:
+    """Return the commit that the code came from; empty where it is not known."""
+    source = _notes(manifest).get("source")
+    if not isinstance(source, dict):
+        return ""
+    told = cast("dict[str, Any]", source)
+    return f"{told.get('commit', '')}"[:digits] + (", changed since" if told.get("dirty") else "")
 
 
 def difference_lines(found: Sequence[Difference]) -> Iterator[Text]:

@@ -90,6 +90,7 @@ def apply(control: Control, offset: int, value: bytes | None) -> Applied | None:
         schema, record = wire.decode(value or b"")
     except wire.WireError:
         _log.warning("tailrace: the control record at offset %d cannot be read here", offset)
+        control.offset = max(control.offset, offset)
         return None
     return Applied(offset, schema.name, record, control.apply(offset, schema.name, record))
 
