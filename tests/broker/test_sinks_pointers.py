@@ -11,10 +11,11 @@ import pytest
 
 from support.log_journal import create_topics, run_records, write
 from support.log_sinks import archive
-from tailrace.producers.routing.pointers import Control
+from tailrace.producers.routing.pointers import WHOLE, Control
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.wire import encode
 from tailrace.sinks.clickhouse import ask, connect, tell
+from tailrace.sinks.queries.pointer_history import pointer_history
 from tailrace.sinks.queries.routing_move import routing_move
 from tailrace.sinks.sink import SinkOptions
 
@@ -31,21 +32,25 @@ def made_up(chance: random.Random, control: Control) -> tuple[str, dict[str, Any
     environment, component = chance.choice(POINTERS)
     pointer = control.pointer(environment, component)
     base = {"environment": environment, "component": component, "actor": "ada", "ts": NOW,
-            "actor_kind": chance.choice(["person", "automaton"])}  # fmt: skip
+            "actor_kind": chance.choice(["person", "person", "automaton"])}  # fmt: skip
     what = chance.random()
-    if what < 0.08:
+    if what < 0.04:
         return "pointer_frozen", {**base, "freeze_id": str(chance.random())}
     if what < 0.2:
         return "pointer_unfrozen", {**base, "unfreeze_id": str(chance.random())}
     names = chance.sample(["a", "b", "c", "d"], chance.randint(1, 2))
-    first = chance.choice([10_000, 9_000, 0, 10_001]) if len(names) == 1 else 4_000
+    first = chance.choice([10_000] * 6 + [9_000, 0, 10_001]) if len(names) == 1 else 4_000
+    if chance.random() < 0.05:  # whole only where a sum of 64 bits runs over
+        names, first = ["a", "b", "c"], 2**63 - 1
     return "pointer_moved", {
         **base,
-        "move_id": chance.choice([str(chance.random()), *list(control.rulings)[-2:]]),
-        "weights": dict(zip(names, (first, 6_000), strict=False)),
-        "decided_on": chance.choice([pointer.revision] * 4 + [pointer.revision - 1, -1]),
+        "move_id": chance.choice([str(chance.random())] * 8 + list(control.rulings)[-2:]),
+        "weights": dict(
+            zip(names, (first, 6_000 if first < WHOLE else first, 2 + WHOLE), strict=False)
+        ),
+        "decided_on": chance.choice([pointer.revision] * 12 + [pointer.revision - 1, -1]),
         "intent": chance.choice(["promote", "rollback"]),
-        "rolled_back": chance.sample(["a", "b", "c"], chance.randint(0, 1)),
+        "rolled_back": chance.sample(["a", "b", "c"], int(chance.random() < 0.3)),
         "salt": "s",
     }
 
@@ -90,7 +95,14 @@ def test_the_views_say_what_every_reader_of_the_log_says(options: SinkOptions) -
         for key, pointer in control.pointers.items()
     }
     assert found == expected
-    assert sum(map(len, expected.values())) > RECORDS / 20
+    assert sum(map(len, expected.values())) > RECORDS / 4
+    for (environment, component), standings in expected.items():
+        history = pointer_history(client, component, environment, RECORDS)
+        told = [(each.revision, each.weights, each.weights_before) for each in reversed(history)]
+        before = [{}, *(weights for _, weights in standings)]
+        assert told == [(*each, was) for each, was in zip(standings, before, strict=False)]
+    newest = max(revision for standings in expected.values() for revision, _ in standings)
+    assert [each.revision for each in pointer_history(client, limit=1)] == [newest]
     rows = ask(
         client,
         "SELECT run_id, revision, environment, weights, deployment, by_pointer FROM routed_runs",

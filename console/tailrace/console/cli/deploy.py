@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 import sys
 from copy import copy
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from tailrace.console.cli.pointing import (
 )
 from tailrace.console.report.amounts import plural
 from tailrace.console.report.pointers import short
+from tailrace.console.report.printable import json_text, one_line
 from tailrace.producers.deployments.manifest import components as manifest_components
 from tailrace.producers.deployments.manifest import deployment_id
 from tailrace.producers.deployments.manifest_file import read_manifest
@@ -71,7 +71,7 @@ def command(
     if label is not None:
         manifest = type(manifest)(label, manifest.content)
     if show:
-        sys.stdout.write(json_format.dumps(manifest.content, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json_text(manifest.content, indent=2) + "\n")
     names = manifest_components(manifest.content)
     unknown = sorted({*(component or ())}.difference(names))
     if unknown:
@@ -115,5 +115,8 @@ async def _deploy(desk: ControlDesk, manifest: WholeManifest, asked: _Asked) -> 
         confirm(asked.env, what, yes=asked.yes)
         _, added = await desk.register(manifest.content, label=manifest.label, mover=asked.by)
         sys.stdout.write(f"{'registered' if added else 'was registered'}: {said}\n")
+    label = desk.control.deployments.get((names[0], deployment), {}).get("label", "")
+    if manifest.label and label not in {"", manifest.label}:
+        sys.stderr.write(f"it keeps the label that it was registered with: {one_line(label)}\n")
     for move in moves:
         await make_move(desk, move, dry_run=asked.dry_run, yes=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from tailrace.console.cli.pointing import at_desk, find_deployment
 from tailrace.console.report.deployments import deployment_rows, deployment_text
+from tailrace.console.report.printable import json_text
 from tailrace.console.report.printing import print_lines
 from tailrace.producers.deployments.manifest import registered_manifest
 
@@ -32,7 +32,7 @@ def command(
         found = find_deployment(desk.control, deployment)
         manifest = registered_manifest(desk.control.deployments, found)
         if json:
-            sys.stdout.write(json_format.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+            sys.stdout.write(json_text(manifest, indent=2) + "\n")
             return
         row = deployment_rows(desk.control)[found]
         print_lines(lambda _: list(deployment_text(row, manifest)))

@@ -98,7 +98,7 @@ def deployment_text(row: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iter
     for name, share in row["pointers"].items():
         yield _fact("takes", f"{share * 100:g}% of {name}")
     for name, part in manifest["components"].items():
-        yield Text(f"\n{name}", style="bold")
+        yield Text(f"\n{one_line(name)}", style="bold")
         for topic, value in part.items():
             yield from _value(topic, value)
 

@@ -67,7 +67,7 @@ class ComponentTable(_Closed):
 
     tools: _Table = Field(default_factory=dict)
     interpreter: str = ""
-    """The interpreter that it needs, such as `python3.11`; for people."""
+    """The interpreter that it needs, such as `python3.11`; a part of the id."""
 
     steps: dict[_Name, _Digest] | None = None
     """Definition digest of each step; computed from the code when left out."""
