@@ -16,7 +16,9 @@ from tailrace.producers import component, step
 from tailrace.producers.deployments.differences import ABSENT, differences
 from tailrace.producers.deployments.loaded_code import loaded_manifest
 from tailrace.producers.deployments.manifest import (
+    UnreadableManifestError,
     component_manifest,
+    component_part,
     deployment_id,
     run_config,
 )
@@ -76,6 +78,15 @@ def test_what_was_registered_by_earlier_versions_keeps_its_id() -> None:
     )  # fmt: skip
     known = "2830e25e4a20ee160fd52d5e3b45334d018d80ce55109a9baaf5d6a26c32996a"
     assert deployment_id(manifest) == known
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no json", "3", "{}", '{"components": 1}', '{"components": {"agent": 3}}',
+             '{"components": {"other": {}}}', "[" * 100_000],
+)  # fmt: skip
+def test_what_was_registered_and_is_no_manifest_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(UnreadableManifestError, match="manifest"):
+        component_part(text, "agent")
 
 
 def test_who_and_why_and_where_from_are_no_part_of_the_id() -> None:

@@ -10,7 +10,7 @@ import typer
 
 from tailrace.console.cli.pointing import ComponentArgument, EnvOption, JsonOption, at_desk
 from tailrace.console.report.pointers import share_text, short
-from tailrace.console.report.printable import one_line
+from tailrace.console.report.printable import one_line, printable
 from tailrace.producers.options import RunOptions
 from tailrace.producers.routing.moves import MoveError
 
@@ -92,4 +92,4 @@ def _text(found: dict[str, Any], standing: Standing, pointer: str) -> str:
         lines.append(f"  salt        {found['salt']}")
         by_score = sorted(found["scores"].items(), key=lambda each: -each[1])
         lines += [f"  score       {short(name)} {score:,.1f}" for name, score in by_score]
-    return "\n".join(lines) + "\n"
+    return printable("\n".join(lines)) + "\n"

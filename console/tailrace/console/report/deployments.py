@@ -90,7 +90,7 @@ def deployment_text(row: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iter
     if row["label"]:
         yield _fact("label", row["label"])
     yield _fact("registered", f"{row['registered_at']:%Y-%m-%d %H:%M:%S} UTC")
-    yield _fact("by", row["registered_by"])
+    yield _fact("by", row["registered_by"] or "unknown")
     if commit := _commit(manifest):
         yield _fact("commit", commit)
     if text := _notes(manifest).get("text"):
@@ -128,7 +128,9 @@ def compared_lines(
     """Yield a line for each of the two deployments that are compared."""
     for sign, style, row, manifest in zip("-+", ("red", "green"), rows, manifests, strict=True):
         facts = [short(row["deployment"]), row["label"]]
-        facts.append(f"{row['registered_at']:%Y-%m-%d %H:%M} UTC by {row['registered_by']}")
+        facts.append(
+            f"{row['registered_at']:%Y-%m-%d %H:%M} UTC by {row['registered_by'] or 'unknown'}"
+        )
         commit = _commit(manifest, SHOWN_DIGITS)
         facts.append(f"commit {commit}" if commit else "")
         yield Text(f"{sign} {one_line('  '.join(filter(None, facts)))}", style=style)

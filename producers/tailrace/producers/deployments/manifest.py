@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.payloads import canonical, dumps
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ NOTES = "notes"
 
 TABLES = ("prompts", "models", "tools")
 """The tables that runs see beside their config, under these names."""
+
+
+class UnreadableManifestError(TailraceError):
+    """What was registered as a manifest is none."""
 
 
 def canonical_manifest(manifest: Mapping[str, Any]) -> str:
@@ -83,8 +88,13 @@ def component_part(manifest: str, component: str) -> ComponentPart:
     Args:
         manifest: canonical JSON, as the control topic has it.
         component: its name.
+
+    Raises:
+        UnreadableManifestError: if it is no manifest or says nothing of the component.
     """
-    part = json.loads(manifest)["components"][component]
+    part = _read(manifest)["components"].get(component)
+    if part is None:
+        raise UnreadableManifestError(f"a registered manifest says nothing of {component}")
     return ComponentPart(run_config(part), part.get("code_digest", ""))
 
 
@@ -101,9 +111,27 @@ def registered_manifest(
 
     Raises:
         KeyError: if it is not registered.
+        UnreadableManifestError: if what was registered is no manifest.
     """
     for (_, each), record in registered.items():
         if each == deployment:
-            manifest: dict[str, Any] = json.loads(record["manifest"])
-            return manifest
+            return _read(record["manifest"])
     raise KeyError(deployment)
+
+
+def _read(manifest: str) -> dict[str, Any]:
+    try:
+        told: Any = json.loads(manifest)
+        parts: list[Any] = list(told["components"].values())
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise UnreadableManifestError(_no_manifest(manifest)) from error
+    if not all(isinstance(part, dict) for part in parts):
+        raise UnreadableManifestError(_no_manifest(manifest))
+    return cast("dict[str, Any]", told)
+
+
+def _no_manifest(text: str) -> str:
+    return (
+        f"what was registered is no manifest, it begins with {text[:40]!r}: register another "
+        "deployment"
+    )
