@@ -81,11 +81,13 @@ def test_what_was_registered_by_earlier_versions_keeps_its_id() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no json", "3", "{}", '{"components": 1}', '{"components": {"agent": 3}}',
+    "text", ["", "no json", "3", "{}", '{"components": {"agent": {"config": 3}}}',
+             '{"components": {"agent": {"code_digest": 3}}}',
+             '{"components": 1}', '{"components": {"agent": 3}}',
              '{"components": {"other": {}}}', "[" * 100_000],
 )  # fmt: skip
 def test_what_was_registered_and_is_no_manifest_is_said_to_be_none(text: str) -> None:
-    with pytest.raises(UnreadableManifestError, match="manifest"):
+    with pytest.raises(UnreadableManifestError, match="what was registered"):
         component_part(text, "agent")
 
 

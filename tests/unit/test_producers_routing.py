@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,6 +31,7 @@ from tailrace.producers.routing.pointers import Control
 from tailrace.producers.routing.route import Asked
 from tailrace.producers.routing.route_cache import RouteCache
 from tailrace.producers.testing import Journal, memory_journal
+from tailrace.schemas.records import DeploymentRegistered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -141,6 +143,27 @@ def test_what_cannot_be_routed_does_not_begin(deployed: tuple[Journal, MemoryCon
     with pytest.raises(CodeMismatchError, match="whose code is 000000000000"):
         helper()
     assert journal.runs == []
+
+
+def test_a_registered_text_that_is_no_manifest_runs_nothing(
+    deployed: tuple[Journal, MemoryControl],
+) -> None:
+    journal, control = deployed
+    control.deploy(manifest_of(support, tone="calm"))
+    broken = DeploymentRegistered(
+        deployment="b" * 64,
+        component="support",
+        manifest="no json",
+        registered_at=datetime.now(UTC),
+    )
+    control.append(broken, "support")
+    begun = len(journal.events)
+    with (
+        run_options(deployment="b" * 64),
+        pytest.raises(UnregisteredDeploymentError, match="is no manifest"),
+    ):
+        support()
+    assert len(journal.events) == begun
 
 
 def test_a_mismatch_can_be_marked_instead() -> None:

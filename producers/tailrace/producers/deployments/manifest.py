@@ -92,10 +92,11 @@ def component_part(manifest: str, component: str) -> ComponentPart:
     Raises:
         UnreadableManifestError: if it is no manifest or says nothing of the component.
     """
-    part = _read(manifest)["components"].get(component)
-    if part is None:
-        raise UnreadableManifestError(f"a registered manifest says nothing of {component}")
-    return ComponentPart(run_config(part), part.get("code_digest", ""))
+    part = _read(manifest)["components"].get(component, {})
+    digest = part.get("code_digest", "")
+    if not (part and isinstance(part.get("config", {}), dict) and isinstance(digest, str)):
+        raise UnreadableManifestError(f"what was registered does not say how {component} runs")
+    return ComponentPart(run_config(part), digest)
 
 
 def run_config(part: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tailrace.producers.deployments.loaded_code import code_digest
-from tailrace.producers.deployments.manifest import component_part
+from tailrace.producers.deployments.manifest import UnreadableManifestError, component_part
 from tailrace.producers.routing.control import apply
 from tailrace.producers.routing.pointers import Control
 from tailrace.producers.routing.route import (
@@ -195,7 +195,13 @@ class PointerRoutes:
                 f"move the pointer, for example with `tailrace rollback {definition.name} --env "
                 f"{self.environment}`"
             )
-        part = component_part(registered["manifest"], definition.name)
+        try:
+            part = component_part(registered["manifest"], definition.name)
+        except UnreadableManifestError as error:
+            raise UnregisteredDeploymentError(
+                f"{definition.name} in {self.environment!r} is pointed at deployment "
+                f"{deployment[:12]}: {error}"
+            ) from error
         loaded = self._digests.get(definition)
         if loaded is None:
             loaded = self._digests[definition] = code_digest(definition)
