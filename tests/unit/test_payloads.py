@@ -16,6 +16,7 @@ from tailrace.schemas.payloads import (
     MAX_BODY_BYTES,
     Body,
     ListChain,
+    body_limit,
     canonical,
     dumps,
     escape,
@@ -178,3 +179,14 @@ def test_a_body_that_names_itself_is_left_as_it_is() -> None:
 def test_nothing_resolves_to_nothing() -> None:
     assert resolve(None, {}) is None
     assert references(None) == set()
+
+
+@pytest.mark.parametrize(
+    ("told", "limit"),
+    [("", 786_432), ("x", 786_432), ("-1", 786_432), ("1", 16_384), ("50000", 50_000),
+     ("9" * 30, 786_432)],
+)  # fmt: skip
+def test_the_limit_of_a_body_is_what_is_told_or_the_nearest_there_can_be(
+    told: str, limit: int
+) -> None:
+    assert body_limit(told) == limit

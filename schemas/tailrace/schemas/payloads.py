@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import threading
 import time
@@ -38,8 +39,23 @@ INLINE_BYTES = 8 * 1024
 INLINE_LIST_BYTES = 1024
 """A list of messages up to this size stays in the event: a reference would hardly be smaller."""
 
-MAX_BODY_BYTES = 768 * 1024
-"""A value over this size is cut, so that no record passes the broker's usual limit of 1 MiB."""
+LARGEST_BODY_BYTES = 768 * 1024
+"""More than this never stays whole, so that no record passes the broker's usual limit of 1 MiB."""
+
+
+def body_limit(told: str) -> int:
+    """Return the limit that a setting asks for, or the nearest that there can be.
+
+    Args:
+        told: bytes in decimal digits; the largest limit for anything else.
+    """
+    if not (told.isascii() and told.isdigit()):
+        return LARGEST_BODY_BYTES
+    return min(max(int(told[:9]), 2 * INLINE_BYTES), LARGEST_BODY_BYTES)
+
+
+MAX_BODY_BYTES = body_limit(os.environ.get("TAILRACE_MAX_BODY_BYTES", ""))
+"""A value over this size is cut: its hash, its size, its beginning and its end are kept."""
 
 _CUT_ENDS_BYTES = 1024
 _NODE_BYTES = 256 * 1024

@@ -68,6 +68,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Where downloads are kept, shared between projects; `XDG_CACHE_HOME` is followed.",
     ),
     Setting(
+        "TAILRACE_MAX_BODY_BYTES",
+        "786432",
+        "Over how many bytes a recorded value is cut to its hash, size, beginning and end; from "
+        "16384 to 786432, read when an agent starts.",
+    ),
+    Setting(
         "TAILRACE_SPOOL",
         "~/.local/state/tailrace/spool",
         "Where agents keep events that Kafka does not take for now, a folder for each cluster and "

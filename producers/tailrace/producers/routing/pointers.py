@@ -159,6 +159,7 @@ class Control:
         self.deployments: dict[tuple[str, str], Mapping[str, Any]] = {}
         """The first registration of each component and deployment."""
 
+        self._manifests: dict[str, str] = {}
         self.pointers: dict[tuple[str, str], Pointer] = {}
         """By environment and component."""
 
@@ -189,12 +190,20 @@ class Control:
             return None
         self.offset = offset
         if name == "deployment_registered":
-            self.deployments.setdefault((record["component"], record["deployment"]), record)
+            self._register(record)
         elif name == "pointer_moved":
             return self._move(offset, record)
         elif name in {"pointer_frozen", "pointer_unfrozen"}:
             self._named(record).frozen = record if name == "pointer_frozen" else None
         return None
+
+    def _register(self, record: Mapping[str, Any]) -> None:
+        key = (record["component"], record["deployment"])
+        if key not in self.deployments:
+            # Each component's registration holds the whole manifest: one copy is kept.
+            text = str(record.get("manifest", ""))
+            text = self._manifests.setdefault(text, text)
+            self.deployments[key] = {**record, "manifest": text}
 
     def _move(self, offset: int, record: Mapping[str, Any]) -> Ruling:
         move_id = record["move_id"]
