@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -174,6 +175,53 @@ def test_a_request_whose_worker_was_killed_is_served_what_was_done(fleet: Fleet,
     (dead, again) = sorted(begun, key=lambda event: event["ts"])
     assert (again["retry_of"], again["trace_id"]) == (dead["run_id"], dead["trace_id"])
     assert again["attempt"] == 1
+
+
+def test_a_worker_that_slept_does_no_write_that_another_one_does(fleet: Fleet) -> None:
+    folder, deployment = fleet.deploy("v1")
+
+    async def main() -> Any:
+        async with fleet.client():
+            asked = asyncio.create_task(submit("support", {"number": 1, "hang": "think"}))
+            with working(folder, fleet.variables, deployment) as sleeping:
+                await asyncio.to_thread(wait_until, fleet.hangs, "the step that hangs")
+                sleeping.send_signal(signal.SIGSTOP)
+                fleet.go()
+                with working(folder, fleet.variables, deployment):
+                    answer = await asked
+                    sleeping.send_signal(signal.SIGCONT)
+                    # It goes on to its write, and stops there: it ends as told, and by itself.
+                    sleeping.terminate()
+                    assert await asyncio.to_thread(sleeping.wait, 40) == 0
+                return answer.output
+
+    assert asyncio.run(main()) == ["v1", 1]
+    assert fleet.effects == ["note 1", "send 1"]
+    ended = [
+        each for each in read_events(fleet.kafka, fleet.prefix) if each["last_seq"] is not None
+    ]
+    assert [("request_id" in each["attributes"]) for each in ended].count(True) == 1
+
+
+def test_a_worker_that_is_told_to_stop_finishes_what_it_has_begun(fleet: Fleet) -> None:
+    folder, deployment = fleet.deploy("v1")
+
+    async def main() -> Any:
+        async with fleet.client():
+            asked = asyncio.create_task(submit("support", {"number": 1, "hang": "think"}))
+            with working(folder, fleet.variables, deployment) as worker:
+                await asyncio.to_thread(wait_until, fleet.hangs, "the step that hangs")
+                worker.terminate()
+                late = asyncio.create_task(submit("support", {"number": 2}))
+                fleet.go()
+                answer = await asked
+                assert await asyncio.to_thread(worker.wait, 30) == 0
+            with working(folder, fleet.variables, deployment):
+                return [answer.output, (await late).output]
+
+    assert asyncio.run(main()) == [["v1", 1], ["v1", 2]]
+    # Whether it took the other one up, too, is a matter of moments.
+    assert sorted(fleet.effects) == ["note 1", "note 2", "send 1", "send 2"]
 
 
 def test_what_cannot_be_sent_or_comes_too_late_is_told(fleet: Fleet) -> None:

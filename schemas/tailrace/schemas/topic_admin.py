@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
@@ -137,7 +142,7 @@ async def existing_topics(admin: Any, names: Sequence[str]) -> dict[str, TopicSt
             {key: value for key, (value, _) in configs[found["topic"]].items()},
         )
         for found in await admin.describe_topics(there)
-        if found["error_code"] == _NO_ERROR and found["partitions"]
+        if found["error_code"] == _NO_ERROR and found["partitions"] and found["topic"] in configs
     }
 
 
@@ -201,6 +206,8 @@ async def _alter(admin: Any, differences: Sequence[Difference]) -> None:
     standing = await _configs(admin, names)
     resources: list[ConfigResource] = []
     for name in names:
+        if name not in standing:
+            raise TopicAdminError(f"the broker does not tell the settings of {name}: ask again")
         configs = {key: value for key, (value, own) in standing[name].items() if own}
         configs |= {found.what: found.declared for found in differences if found.topic == name}
         resources.append(ConfigResource(ConfigResourceType.TOPIC, name, configs=configs))
@@ -212,11 +219,16 @@ async def _alter(admin: Any, differences: Sequence[Difference]) -> None:
 
 
 async def _configs(admin: Any, names: Sequence[str]) -> dict[str, dict[str, tuple[str, bool]]]:
-    """Return each topic's settings: value, and whether it is set on the topic itself."""
+    """Return each topic's settings: value, and whether it is set on the topic itself.
+
+    A topic that the asked broker has not heard of yet is left out, though another listed it.
+    """
     found: dict[str, dict[str, tuple[str, bool]]] = {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     for answer in await admin.describe_configs(resources):
         for code, message, _, name, entries in answer.resources:
+            if code == UnknownTopicOrPartitionError.errno:
+                continue
             if code != _NO_ERROR:
                 reason = message or for_code(code).__name__
                 raise TopicAdminError(f"the broker does not tell the settings of {name}: {reason}")
