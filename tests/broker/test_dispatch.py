@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.dispatch_desk import tailrace, working, write_desk
-from support.journal import read_events
-from support.log_journal import create_topics
+from support.journal import read_events, read_records
+from support.log_journal import create_topics, write_async
 from support.log_sinks import spawn_sink
 from support.waiting import wait_until
 from tailrace.producers import Routing, Tailrace, component, run_options
 from tailrace.producers.dispatch.answers import AnswerTimeoutError, DispatchedRunError
 from tailrace.producers.dispatch.submit import RequestTooLargeError, dispatcher_of, submit
 from tailrace.producers.routing.route import NoPointerError
+from tailrace.schemas.topics import DEAD_LETTERS
 from tailrace.sinks.sink import SinkOptions
 
 if TYPE_CHECKING:
@@ -49,9 +50,9 @@ class Fleet:
             "DESK_EFFECTS": str(folder / "effects"),
         }
 
-    def deploy(self, version: str) -> tuple[Path, str]:
+    def deploy(self, version: str, policy: str = "fail") -> tuple[Path, str]:
         """Write and deploy a version; return its folder and id."""
-        folder = write_desk(self.folder / version, version)
+        folder = write_desk(self.folder / version, version, policy)
         done = self.run(folder, "deploy", "desk.toml", "--env", "prod", "--yes", "--label", version)
         assert done.startswith("registered: ")
         (newest, *_) = self.run(folder, "deployments", "ls", "--json").splitlines()
@@ -177,6 +178,32 @@ def test_a_request_whose_worker_was_killed_is_served_what_was_done(fleet: Fleet,
     assert again["attempt"] == 1
 
 
+def test_a_person_decides_about_a_write_of_which_nobody_knows(fleet: Fleet) -> None:
+    folder, deployment = fleet.deploy("v1", "ask")
+
+    def parked() -> list[str]:
+        listed = fleet.run(folder, "dead-letters", "ls", "--json").splitlines()
+        return [json.loads(line)["id"] for line in listed]
+
+    async def main() -> Any:
+        async with fleet.client():
+            asked = asyncio.create_task(submit("support", {"number": 1, "hang": "send"}))
+            with working(folder, fleet.variables, deployment) as doomed:
+                await asyncio.to_thread(wait_until, fleet.hangs, "the step that hangs")
+                doomed.kill()
+            fleet.go()
+            with working(folder, fleet.variables, deployment):
+                await asyncio.to_thread(wait_until, lambda: bool(parked()), "a letter", poll_s=0.5)
+                assert fleet.effects == ["note 1", "send 1"]
+                (letter,) = parked()
+                assert "send#0 began" in fleet.run(folder, "dead-letters", "show", letter)
+                done = asyncio.to_thread(fleet.run, folder, "dead-letters", "retry", letter)
+                return (await asyncio.gather(asked, done))[0].output
+
+    assert asyncio.run(main()) == ["v1", 1]
+    assert fleet.effects == ["note 1", "send 1", "send 1"]
+
+
 def test_a_worker_that_slept_does_no_write_that_another_one_does(fleet: Fleet) -> None:
     folder, deployment = fleet.deploy("v1")
 
@@ -235,6 +262,8 @@ def test_what_cannot_be_sent_or_comes_too_late_is_told(fleet: Fleet) -> None:
             with run_options(deployment=deployment):
                 with pytest.raises(AnswerTimeoutError, match="tailrace requests ls"):
                     await submit("support", {"number": 1}, timeout_s=0.5)
+                poison = (f"requests.{deployment}", b"key", b"no request")
+                await write_async(fleet.kafka, fleet.prefix, [poison])
                 with working(folder, fleet.variables, deployment):
                     answer = await submit("support", {"number": 2})
                     assert answer.output == ["v1", 2]
@@ -245,3 +274,5 @@ def test_what_cannot_be_sent_or_comes_too_late_is_told(fleet: Fleet) -> None:
     assert fleet.effects == ["note 2", "send 2", "note 3", "send 3"]
     errors = {event["error_type"] for event in read_events(fleet.kafka, fleet.prefix)}
     assert any(each.endswith("RequestExpiredError") for each in errors)
+    (letter,) = read_records(fleet.kafka, fleet.prefix, DEAD_LETTERS)
+    assert (letter["value"], "no request" in letter["reason"]) == (b"no request", True)

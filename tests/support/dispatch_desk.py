@@ -57,7 +57,7 @@ def wait(hang, where):
         time.sleep(0.02)
 
 
-@component("support")
+@component("support", on_unknown="POLICY")
 async def support(number: int, hang: str = "") -> list:
     look(number)
     note(number)
@@ -71,10 +71,10 @@ entry_point = "desk:support"
 """
 
 
-def write_desk(folder: Path, version: str) -> Path:
+def write_desk(folder: Path, version: str, policy: str) -> Path:
     """Write a version of the desk and its manifest; return the folder."""
     folder.mkdir(parents=True)
-    (folder / "desk.py").write_text(SOURCE.replace("VERSION", version))
+    (folder / "desk.py").write_text(SOURCE.replace("VERSION", version).replace("POLICY", policy))
     (folder / "desk.toml").write_text(MANIFEST)
     return folder
 

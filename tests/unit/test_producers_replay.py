@@ -157,6 +157,30 @@ def test_a_write_that_began_and_did_not_end_follows_the_policy() -> None:
         assert DONE == []
         play(journal, dispatched(past, on_unknown="retry"), lambda: asyncio.run(support("A-1")))
         assert DONE == ["refund A-1 12", "speak"]
+        asking = dispatched(past, on_unknown="ask")
+        with pytest.raises(UnknownEffectError):
+            play(journal, asking, lambda: asyncio.run(support("A-1")))
+        assert "refund#0 began before the worker died" in asking.fate.parked
+        last = journal.last_run.events[-1].flatten()
+        assert (last["kind"], "request_id" in last["attributes"]) == ("run_failed", False)
+
+
+def test_a_child_that_is_another_workers_by_now_makes_its_root_no_answer() -> None:
+    @component
+    async def delegating() -> None:
+        await child()
+
+    @component
+    async def child() -> None:
+        await refund("A-1", 1)
+
+    how = dispatched(is_ours=lambda: False)
+    with memory_journal() as journal:
+        with pytest.raises(RequestLostError):
+            play(journal, how, lambda: asyncio.run(delegating()))
+        assert how.fate.lost
+        ends = [run.events[-1].flatten() for run in journal.runs]
+        assert all("request_id" not in end["attributes"] for end in ends)
 
 
 def test_a_write_that_is_another_workers_by_now_is_not_done() -> None:

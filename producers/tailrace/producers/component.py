@@ -67,7 +67,7 @@ def component(
         config: what `current_run().config` gives under the environment dev.
         version: a part of the definition's digest.
         on_unknown: what a dispatched run does with a write that had begun when its worker died and
-            of which nobody knows whether it happened: `fail`, or `retry` it.
+            of which nobody knows whether it happened: `fail`, `retry` it, or `ask` a person.
 
     Raises:
         UnsupportedFunctionError: for what is no function.

@@ -26,6 +26,10 @@ HEADER_BYTES = 5
 _HEADER = struct.Struct(">bI")
 
 
+RETRY_HEADER = "tailrace-retry"
+"""The header of a record that a person has sent again from its dead letter, with where it lay."""
+
+
 class WireError(TailraceError):
     """The bytes are no record: wrong frame, truncated datum, or trailing bytes."""
 

@@ -16,12 +16,12 @@ from tailrace.schemas import topics
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
-from tailrace.schemas.wire import encode
+from tailrace.schemas.wire import RETRY_HEADER, encode
 from tailrace.sinks.archive.dead_letters import MAX_REQUEST_BYTES
 from tailrace.sinks.tables import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -133,7 +133,8 @@ class LetterDesk:
             raise RetryRefusedError(why_not)
         # The partition is said: the record's neighbours by key lie there, whatever partitioner
         # its producer used.
-        sent = await self._send(letter.source_topic, key, value, letter.source_partition)
+        headers = [(RETRY_HEADER, letter.id.encode())]
+        sent = await self._send(letter.source_topic, key, value, letter.source_partition, headers)
         await self._decide(letter, RETRIED, decider, sent)
         return sent
 
@@ -164,10 +165,17 @@ class LetterDesk:
         await self._send(name, letter.source_topic.encode(), value, None)
 
     async def _send(
-        self, topic: str, key: bytes | None, value: bytes, partition: int | None
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes,
+        partition: int | None,
+        headers: Sequence[tuple[str, bytes]] = (),
     ) -> int:
         try:
-            sent = await self._producer.send_and_wait(topic, value, key=key, partition=partition)
+            sent = await self._producer.send_and_wait(
+                topic, value, key=key, partition=partition, headers=list(headers)
+            )
         except (KafkaError, AssertionError) as error:  # aiokafka asserts that the partition exists
             raise DecisionFailedError(
                 f"{topic} did not take the record: {type(error).__name__}: {error}"

@@ -58,8 +58,10 @@ def command(
     The loaded code must be the deployment's. Any number of workers may run
     at once: they share the requests. A request whose worker died is run
     again as a new execution of the same trace and is served what the dead
-    one recorded; a write that had begun and not ended fails it, unless its
-    component says on_unknown="retry". Needs `tailrace sink` beside it.
+    one recorded. A write that had begun and not ended fails it; is done again
+    where the component says on_unknown="retry"; and with "ask" the request is
+    parked as a dead letter, for a person to retry or drop. Needs `tailrace
+    sink` beside it.
     """
     functions = load_components(components)
 
@@ -125,7 +127,7 @@ async def _run(functions: list[Callable[..., Any]], options: WorkerOptions) -> N
 
 def _line(stats: WorkerStats) -> str:
     parts = [f"{stats.answered:,} answered"]
-    for name in ("failed", "taken_up_again", "done_before", "lost", "rejected"):
+    for name in ("failed", "taken_up_again", "done_before", "lost", "parked", "rejected"):
         number = getattr(stats, name)
         if number:
             parts.append(f"{number:,} {name.replace('_', ' ')}")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tailrace.producers.dispatch.records import RecordSource
     from tailrace.schemas.records import Request
 
-Outcome = Literal["completed", "failed", "lost"]
+Outcome = Literal["completed", "failed", "lost", "parked"]
 
 
 class RequestExpiredError(TailraceError):
@@ -52,6 +52,8 @@ class Execution:
         request: what was asked for.
         recorded: what is recorded of it; None where nothing can be.
         is_ours: whether the request still belongs to this worker.
+        decided: whether a person has decided that it is to be done again, whatever is unknown and
+            however late.
     """
 
     def __init__(
@@ -60,20 +62,28 @@ class Execution:
         request: Request,
         recorded: RecordedRequest | None,
         is_ours: Callable[[], bool],
+        *,
+        decided: bool = False,
     ) -> None:
+        self._decided = decided
         self._loaded = loaded
         self._request = request
         self._recorded = recorded or RecordedRequest()
         self._how = Dispatched(
             request.request_id,
             self._recorded.past if self._recorded.root_run_id else PastRun(),
-            loaded.definition.on_unknown,
+            "retry" if decided else loaded.definition.on_unknown,
             is_ours,
         )
 
     def leave(self) -> None:
         """Give it up to another worker: what it does from now on is no answer."""
-        self._how.lost = True
+        self._how.fate.lost = True
+
+    @property
+    def parked(self) -> str:
+        """What a person is to be asked before the request can go on."""
+        return self._how.fate.parked
 
     async def run(self, client: Tailrace, executor: Executor) -> Outcome:
         """Run it to its end; return when that is acknowledged.
@@ -91,7 +101,7 @@ class Execution:
         except RequestLostError:
             outcome = "lost"
         except asyncio.CancelledError:
-            self._how.lost = True
+            self._how.fate.lost = True
             raise
         except Exception:  # noqa: BLE001 - the run has recorded it: that is the answer
             outcome = "failed"
@@ -99,12 +109,15 @@ class Execution:
             DISPATCHED.reset(how)
             OPTIONS.reset(options)
         await self._stored(client)
-        return "lost" if self._how.lost else outcome
+        if self._how.fate.lost:
+            return "lost"
+        return "parked" if self._how.fate.parked else outcome
 
     async def _called(self, executor: Executor) -> None:
         request = self._request
         refusal: TailraceError | None = getattr(self._recorded, "error", None)
-        if request.expires_at is not None and request.expires_at < datetime.now(UTC):
+        expires_at = None if self._decided else request.expires_at
+        if expires_at is not None and expires_at < datetime.now(UTC):
             refusal = RequestExpiredError(
                 f"nobody waited any more at {request.expires_at:%H:%M:%S}"
             )

@@ -24,6 +24,7 @@ from tailrace.producers.dispatch.execution import Execution, look_up
 from tailrace.producers.dispatch.loaded import loaded_for
 from tailrace.producers.dispatch.progress import Progress
 from tailrace.producers.dispatch.records import NoRecords
+from tailrace.producers.dispatch.rejected import NO_REQUEST, dead_letter, is_decided
 from tailrace.producers.dispatch.requests import ensure_topic, requests_topic, worker_group
 from tailrace.producers.routing.pointer_routes import PointerRoutes
 from tailrace.producers.routing.route import ControlUnknownError
@@ -93,6 +94,9 @@ class WorkerStats:
 
     lost: int = 0
     """Requests that went to another worker while they were run."""
+
+    parked: int = 0
+    """Requests that wait for a person, as dead letters: nobody knows whether a write happened."""
 
     rejected: int = 0
     """Records that are no request of this deployment; they are dead letters."""
@@ -258,10 +262,11 @@ class Worker(ConsumerRebalanceListener):
         self.stats.taken += 1
         request = self._request(record)
         if request is None:
-            await self._reject(record)
+            self.stats.rejected += 1
+            await self._give_up(record, NO_REQUEST)
         else:
-            again = record.offset < lane.known_from
-            while not await self._execute(lane, record.offset, request, again=again):
+            again = record.offset < lane.known_from or is_decided(record)
+            while not await self._execute(lane, record, request, again=again):
                 again = True
                 if not await self._sure(lane):
                     return  # another worker has it
@@ -277,7 +282,7 @@ class Worker(ConsumerRebalanceListener):
             return None
         return request if request.deployment == self._options.deployment else None
 
-    async def _execute(self, lane: _Lane, offset: int, request: Request, *, again: bool) -> bool:
+    async def _execute(self, lane: _Lane, record: Any, request: Request, *, again: bool) -> bool:
         """Run a request to its end; say whether it is done, and not another worker's by now."""
         recorded = await look_up(self._records, request) if again else None
         if recorded is not None and recorded.answered:
@@ -285,20 +290,29 @@ class Worker(ConsumerRebalanceListener):
             return True
         self.stats.taken_up_again += recorded is not None and bool(recorded.root_run_id)
         execution = Execution(
-            self._loaded[request.component], request, recorded, lambda: self._is_ours(lane)
+            self._loaded[request.component],
+            request,
+            recorded,
+            lambda: self._is_ours(lane),
+            decided=is_decided(record),
         )
-        lane.executions[offset] = execution
+        lane.executions[record.offset] = execution
         outcome = await execution.run(self._client, self._executor)
+        if outcome == "parked":
+            self.stats.parked += 1
+            await self._give_up(record, execution.parked)
         self.stats.answered += outcome in {"completed", "failed"}
         self.stats.failed += outcome == "failed"
         self.stats.lost += outcome == "lost"
         return outcome != "lost"
 
-    async def _reject(self, record: Any) -> None:
-        from tailrace.producers.dispatch.rejected import dead_letter  # noqa: PLC0415 - rare
-
-        self.stats.rejected += 1
-        await dead_letter(self._client, record, worker_group(self._options.deployment, ""))
+    async def _give_up(self, record: Any, reason: str) -> None:
+        options = self._options
+        assert self._client.sender is not None
+        group = worker_group(options.deployment, options.prefix)
+        await dead_letter(
+            self._client.sender.options, options.prefix, record, reader=group, reason=reason
+        )
 
     def _is_ours(self, lane: _Lane) -> bool:
         return lane.ours and time.monotonic() < self._sure_until

@@ -204,7 +204,7 @@ class Recording:
 
     def _attributes(self) -> dict[str, str]:
         told = dict(self.route.attributes)
-        if self.dispatched is not None and self.dispatched.request_id and not self.dispatched.lost:
+        if self.dispatched is not None and self.dispatched.answers:
             told[REQUEST_ID] = self.dispatched.request_id
         return told
 

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from tailrace.producers.recording.recording import Recording
     from tailrace.producers.replay.past import PastStep, RunPlace
 
-OnUnknown = Literal["retry", "fail"]
-"""What to do with a write of which nobody knows whether it happened: do it again, or fail."""
+OnUnknown = Literal["retry", "fail", "ask"]
+"""What to do with a write of which nobody knows whether it happened: do it again, fail the run, or
+park the request until a person decides."""
 
 
 class UnknownEffectError(TailraceError):
@@ -57,6 +58,18 @@ class Served:
 
 
 @dataclass(slots=True)
+class Fate:
+    """What becomes of a dispatched execution besides its end; its runs share it."""
+
+    lost: bool = False
+    """Whether the request is another worker's by now: what it ends with is no answer."""
+
+    parked: str = ""
+    """What a person is to be asked before it can go on; empty when nothing. It is no answer then,
+    either."""
+
+
+@dataclass(slots=True)
 class Dispatched:
     """How one run of a dispatched execution treats its steps."""
 
@@ -69,9 +82,7 @@ class Dispatched:
     recording: Recording | None = None
     """The run, once it has begun."""
 
-    lost: bool = False
-    """Whether the run ended because its request belongs to another worker."""
-
+    fate: Fate = field(default_factory=Fate)
     _numbers: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
 
     def child(self, caller: str, component: str) -> Dispatched:
@@ -85,14 +96,19 @@ class Dispatched:
         self._numbers[caller, component] = number + 1
         place: RunPlace = (caller, component, number)
         past = self.past.children.get(place) or PastRun()
-        return Dispatched("", past, self.on_unknown, self.is_ours)
+        return Dispatched("", past, self.on_unknown, self.is_ours, fate=self.fate)
+
+    @property
+    def answers(self) -> bool:
+        """Whether the end of the run is the answer to its request."""
+        return bool(self.request_id) and not self.fate.lost and not self.fate.parked
 
     def decide(self, begun: RecordedStep) -> Served | None:
         """Return what the step is served; None where its body is to run.
 
         Raises:
             UnknownEffectError: for a write that began and did not end, or that ended with another
-                input, where the policy is to fail.
+                input, unless the policy is to retry.
             RequestLostError: before a write that is another worker's by now.
         """
         definition = begun.definition
@@ -101,10 +117,12 @@ class Dispatched:
             if past.status == "completed" and self._matches(begun, past):
                 return Served(past.step_id, past.output)
             unknown = definition.effect == "write" and past.status != "failed"
-            if unknown and self.on_unknown == "fail":
-                raise UnknownEffectError(_unknown(begun.key, past))
+            if unknown and self.on_unknown != "retry":
+                error = UnknownEffectError(_unknown(begun.key, past))
+                self.fate.parked = str(error) if self.on_unknown == "ask" else ""
+                raise error
         if definition.effect == "write" and not self.is_ours():
-            self.lost = True
+            self.fate.lost = True
             raise RequestLostError(f"{begun.key} was not begun: the request is another worker's")
         return None
 
@@ -183,8 +201,7 @@ def _unknown(key: str, past: PastStep) -> str:
     what = "began" if past.status == "started" else "was done with another input"
     return (
         f"{key} {what} before the worker died, so it is not known whether doing it now would do it "
-        "twice: look at what it does, then submit the work anew, or declare "
-        "@component(on_unknown='retry')"
+        "twice: look at what it does, then do it again or leave it"
     )
 
 
