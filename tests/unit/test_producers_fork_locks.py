@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import io
+import logging
 import os
 import signal
 import sys
@@ -15,6 +17,7 @@ import pytest
 from tailrace.producers.delivery.outlet import KafkaUnreachableError
 from tailrace.producers.delivery.sender import KafkaSender
 from tailrace.producers.process.loading import loading
+from tailrace.producers.process.log_lines import keep_lines_whole
 from tailrace.producers.tree.forks import Forked
 
 if TYPE_CHECKING:
@@ -131,3 +134,47 @@ def test_who_opens_a_client_does_not_wait_for_ever_for_a_thread_that_is_stuck(
             sender.open(0.01)
     finally:
         release.set()
+
+
+class SlowStream(io.StringIO):
+    """A stream with a lock of its own, as a buffered one has, which no fork frees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+        self.writing, self.go_on = threading.Event(), threading.Event()
+
+    def write(self, text: str) -> int:
+        with self.lock:
+            self.writing.set()
+            self.go_on.wait(_TIMEOUT_S)
+            return super().write(text)
+
+
+def test_a_fork_comes_before_or_after_a_log_line_of_another_thread_not_within() -> None:
+    keep_lines_whole()
+    stream = SlowStream()
+    log = logging.getLogger("tailrace.tests.fork")
+    handler = logging.StreamHandler(stream)
+    log.addHandler(handler)
+    log.propagate = False
+    writer = threading.Thread(target=log.warning, args=("a line of another thread",))
+    # What is in the middle of a line is let go on when the fork has begun.
+    letting_go = threading.Timer(0.2, stream.go_on.set)
+    try:
+        writer.start()
+        assert stream.writing.wait(_TIMEOUT_S)
+
+        def says() -> bool:
+            log.warning("a line of the child")
+            return True
+
+        letting_go.start()
+        assert holds_in_child(says)
+        letting_go.join(_TIMEOUT_S)
+        writer.join(_TIMEOUT_S)
+        log.warning("the parent goes on")
+    finally:
+        stream.go_on.set()
+        log.removeHandler(handler)
+    assert stream.getvalue().count("\n") == 2

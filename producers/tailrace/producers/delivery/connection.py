@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tailrace.producers.delivery.spool import Spool, spool_root
 from tailrace.producers.process.loading import loading
+from tailrace.producers.process.log_lines import keep_lines_whole
 from tailrace.producers.tree.place import PLACE
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.endpoints import kafka_options
@@ -72,6 +73,7 @@ class Connection:
             from tailrace.producers.delivery.sender import KafkaSender  # noqa: PLC0415
             from tailrace.schemas.schema_log import log_record  # noqa: PLC0415
 
+        keep_lines_whole()
         options = kafka_options(self.kafka)
         sender = KafkaSender(
             options,
