@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,9 +18,14 @@ from support.log_sinks import spawn_sink
 from support.waiting import wait_until
 from tailrace.producers import Routing, Tailrace, component, run_options
 from tailrace.producers.dispatch.answers import AnswerTimeoutError, DispatchedRunError
+from tailrace.producers.dispatch.giving_up import NO_REQUEST
 from tailrace.producers.dispatch.submit import RequestTooLargeError, dispatcher_of, submit
 from tailrace.producers.routing.route import NoPointerError
+from tailrace.schemas.catalog import latest
+from tailrace.schemas.ids import new_id
+from tailrace.schemas.records import Request
 from tailrace.schemas.topics import DEAD_LETTERS
+from tailrace.schemas.wire import encode
 from tailrace.sinks.sink import SinkOptions
 
 if TYPE_CHECKING:
@@ -33,6 +40,16 @@ async def support(number: int, *, hang: str = "") -> list[Any]:
     raise AssertionError(f"{number} {hang} was done where the code is not the deployment's")
 
 
+def request_without_arguments(deployment: str) -> bytes:
+    """Return a request whose input is JSON, and no object of arguments."""
+    now = datetime.now(UTC)
+    request = Request(
+        request_id=new_id(), component="support", environment="prod", deployment=deployment,
+        trace_id=new_id(), input="[1]", ts=now,
+    )  # fmt: skip
+    return encode(latest("request"), request.flatten())
+
+
 class Fleet:
     """Folders of deployed versions, and what they did to the world."""
 
@@ -40,6 +57,8 @@ class Fleet:
         self, folder: Path, kafka: str, prefix: str, clickhouse: str, database: str
     ) -> None:
         self.folder = folder
+        os.mkfifo(folder / "effects.gate")
+        self.gate: int | None = None
         self.kafka = kafka
         self.prefix = prefix
         self.variables = {
@@ -73,7 +92,8 @@ class Fleet:
         return (self.folder / "effects.hangs").exists()
 
     def go(self) -> None:
-        (self.folder / "effects.go").touch()
+        """Let every run go on that waits, or comes to that step from now on."""
+        self.gate = os.open(self.folder / "effects.gate", os.O_RDWR)
 
     def client(self) -> Tailrace:
         return Tailrace(
@@ -88,7 +108,10 @@ def fleet(
 ) -> Iterator[Fleet]:
     create_topics(kafka, topic_prefix)
     sink = spawn_sink(SinkOptions(kafka, clickhouse, database, topic_prefix))
-    yield Fleet(tmp_path, kafka, topic_prefix, clickhouse, database)
+    fleet = Fleet(tmp_path, kafka, topic_prefix, clickhouse, database)
+    yield fleet
+    if fleet.gate is not None:
+        os.close(fleet.gate)
     sink.terminate()
     sink.wait(30)
 
@@ -251,8 +274,28 @@ def test_a_worker_that_is_told_to_stop_finishes_what_it_has_begun(fleet: Fleet) 
     assert sorted(fleet.effects) == ["note 1", "note 2", "send 1", "send 2"]
 
 
+def test_a_worker_whose_run_hangs_ends_all_the_same_and_leaves_it_to_the_next(fleet: Fleet) -> None:
+    folder, deployment = fleet.deploy("v1")
+
+    async def main() -> Any:
+        async with fleet.client():
+            asked = asyncio.create_task(submit("support", {"number": 1, "hang": "think"}))
+            with working(folder, fleet.variables, deployment, drain_s=0) as worker:
+                await asyncio.to_thread(wait_until, fleet.hangs, "the step that hangs")
+                worker.terminate()
+                assert await asyncio.to_thread(worker.wait, 30) == 1
+                assert worker.stderr is not None
+                assert "did not come to rest within 5 s" in worker.stderr.read()
+            fleet.go()
+            with working(folder, fleet.variables, deployment):
+                return (await asked).output
+
+    assert asyncio.run(main()) == ["v1", 1]
+    assert fleet.effects == ["note 1", "send 1"]
+
+
 def test_what_cannot_be_sent_or_comes_too_late_is_told(fleet: Fleet) -> None:
-    async def main() -> None:
+    async def main() -> str:
         async with fleet.client():
             with pytest.raises(NoPointerError):
                 await submit("support", {"number": 1})
@@ -262,17 +305,26 @@ def test_what_cannot_be_sent_or_comes_too_late_is_told(fleet: Fleet) -> None:
             with run_options(deployment=deployment):
                 with pytest.raises(AnswerTimeoutError, match="tailrace requests ls"):
                     await submit("support", {"number": 1}, timeout_s=0.5)
-                poison = (f"requests.{deployment}", b"key", b"no request")
-                await write_async(fleet.kafka, fleet.prefix, [poison])
+                topic = f"requests.{deployment}"
+                odd = request_without_arguments(deployment)
+                poison = [(topic, b"key", b"no request"), (topic, b"key", odd)]
+                await write_async(fleet.kafka, fleet.prefix, poison)
                 with working(folder, fleet.variables, deployment):
                     answer = await submit("support", {"number": 2})
                     assert answer.output == ["v1", 2]
+                    for hang in ("exit", "cancel"):
+                        with pytest.raises(DispatchedRunError):
+                            await submit("support", {"number": 4, "hang": hang})
                     # The code that is loaded here is another: it is done where the code is.
                     assert await support(3) == ["v1", 3]
+            return deployment
 
-    asyncio.run(main())
-    assert fleet.effects == ["note 2", "send 2", "note 3", "send 3"]
+    deployment = asyncio.run(main())
+    twice = ["note 4", "send 4"] * 2
+    assert fleet.effects == ["note 2", "send 2", *twice, "note 3", "send 3"]
     errors = {event["error_type"] for event in read_events(fleet.kafka, fleet.prefix)}
     assert any(each.endswith("RequestExpiredError") for each in errors)
-    (letter,) = read_records(fleet.kafka, fleet.prefix, DEAD_LETTERS)
-    assert (letter["value"], "no request" in letter["reason"]) == (b"no request", True)
+    letters = read_records(fleet.kafka, fleet.prefix, DEAD_LETTERS)
+    assert {each["source_topic"] for each in letters} == {f"{fleet.prefix}requests.{deployment}"}
+    assert [each["reason"] for each in letters] == [NO_REQUEST] * 2
+    assert letters[0]["value"] == b"no request"

@@ -17,7 +17,6 @@ _STOP_S = 30.0
 SOURCE = """
 import asyncio
 import os
-import time
 
 from tailrace.producers import component, step
 
@@ -51,10 +50,14 @@ def think(hang: str) -> None:
 
 
 def wait(hang, where):
+    if where == "send" and hang == "exit":
+        raise SystemExit(1)
+    if where == "send" and hang == "cancel":
+        raise asyncio.CancelledError
+    effects = os.environ["DESK_EFFECTS"]
     if hang == where:
-        open(os.environ["DESK_EFFECTS"] + ".hangs", "w").close()
-    while hang == where and not os.path.exists(os.environ["DESK_EFFECTS"] + ".go"):
-        time.sleep(0.02)
+        open(effects + ".hangs", "w").close()
+        open(effects + ".gate").close()  # a pipe: it opens when somebody has opened its other end
 
 
 @component("support", on_unknown="POLICY")
@@ -92,10 +95,11 @@ def tailrace(
 
 @contextmanager
 def working(
-    folder: Path, variables: dict[str, str], deployment: str
+    folder: Path, variables: dict[str, str], deployment: str, *, drain_s: int = 10
 ) -> Generator[subprocess.Popen[str]]:
     """Run a worker of a deployment in its folder, within the block; it drains at the end."""
-    told = ["worker", "desk:support", "--deployment", deployment, "--drain", "10", "--session", "6"]
+    told = ["worker", "desk:support", "--deployment", deployment, "--session", "6"]
+    told += ["--drain", str(drain_s)]
     worker = subprocess.Popen(
         [sys.executable, "-m", "tailrace.console", *told],
         cwd=folder, env={**os.environ, **variables}, text=True, stderr=subprocess.PIPE,

@@ -17,11 +17,13 @@ from tailrace.producers.replay.dispatched import (
     RequestLostError,
     UnknownEffectError,
 )
-from tailrace.producers.replay.past import PastRun, past_run
+from tailrace.producers.replay.past import PastRun, PastStep, past_run
 from tailrace.producers.testing import Journal, memory_journal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
+
+    from tailrace.producers.replay.past import Status
 
 DONE: list[str] = []
 """What steps did to the world."""
@@ -163,6 +165,20 @@ def test_a_write_that_began_and_did_not_end_follows_the_policy() -> None:
         assert "refund#0 began before the worker died" in asking.fate.parked
         last = journal.last_run.events[-1].flatten()
         assert (last["kind"], "request_id" in last["attributes"]) == ("run_failed", False)
+
+
+STATUSES = st.sampled_from(["failed", "started", "completed"])
+
+
+@given(st.lists(STATUSES, min_size=1, max_size=5))
+def test_of_several_attempts_the_one_that_tells_most_stands(statuses: list[Status]) -> None:
+    past = PastRun()
+    for number, status in enumerate(statuses):
+        step = PastStep("s#0", status, "write", "i", "d", (), number, f"{number}", is_leaf=True)
+        past.take(PastRun(f"run {number}", {"s#0": step}))
+    highest = max(statuses, key=["failed", "started", "completed"].index)
+    assert past.steps["s#0"].status == highest
+    assert past.run_id == f"run {len(statuses) - 1}"
 
 
 def test_a_child_that_is_another_workers_by_now_makes_its_root_no_answer() -> None:

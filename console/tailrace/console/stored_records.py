@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
-
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from typing import TYPE_CHECKING
 
 from tailrace.producers.dispatch.records import (
     RecordedRequest,
     RecordUnavailableError,
     recorded_request,
 )
-from tailrace.schemas.consumers import stop_consumer
-from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.names import ARCHIVE
-from tailrace.schemas.topic_admin import list_topics
-from tailrace.schemas.topics import BODIES, RUNS, STEPS
+from tailrace.schemas.topics import BODIES, RUNS, STEPS, topic_prefix
 from tailrace.sinks.clickhouse import connect
+from tailrace.sinks.gaps.log import open_log
 from tailrace.sinks.queries.read_trace import read_trace
 from tailrace.sinks.queries.trace_id import UnknownTraceError
 
@@ -55,8 +49,8 @@ class StoredRecords:
         *,
         wait_s: float = WAIT_S,
     ) -> None:
-        self._options = kafka_options(kafka)
-        self._prefix = prefix
+        self._kafka = kafka
+        self._prefix = topic_prefix() if prefix is None else prefix
         self._clickhouse = clickhouse
         self._database = database
         self._wait_s = wait_s
@@ -77,39 +71,20 @@ class StoredRecords:
                 f"the sink has not stored within {self._wait_s:g} s what the log has of the "
                 "request, so it is not known what was done: see whether `tailrace sink` runs"
             ) from None
-        except (KafkaError, OSError, TailraceError) as error:
+        except TailraceError as error:
             raise RecordUnavailableError(
                 f"it is not known what was done of the request: {error}"
             ) from error
 
     async def _until_stored(self) -> None:
-        ends = await self._ends()
-        admin: Any = AIOKafkaAdminClient(**self._options)
-        await admin.start()
-        try:
+        async with open_log(self._kafka, self._prefix) as log:
+            partitions = await log.partitions([topic.name(self._prefix) for topic in _TOPICS])
+            ends = {each: end for each, end in (await log.ends(partitions)).items() if end}
             while True:
-                stored = await admin.list_consumer_group_offsets(ARCHIVE.name(self._prefix))
-                if all(_reached(stored.get(each), end) for each, end in ends.items()):
+                stored = await log.committed(ARCHIVE.name(self._prefix), partitions)
+                if all(stored.get(each, 0) >= end for each, end in ends.items()):
                     return
                 await asyncio.sleep(_POLL_S)
-        finally:
-            await admin.close()
-
-    async def _ends(self) -> dict[TopicPartition, int]:
-        there = await list_topics(_TOPICS, prefix=self._prefix, options=self._options)
-        consumer: Any = AIOKafkaConsumer(**self._options)
-        await consumer.start()
-        try:
-            ends: dict[TopicPartition, int] = await consumer.end_offsets(
-                [
-                    TopicPartition(topic.name, number)
-                    for topic in there.values()
-                    for number in range(topic.partitions)
-                ]
-            )
-            return ends
-        finally:
-            await stop_consumer(consumer)
 
     def _read(self, request: Request) -> RecordedRequest:
         client = connect(self._clickhouse, self._database)
@@ -121,7 +96,3 @@ class StoredRecords:
             client.close()
         events = [event.flatten() for event in trace.events]
         return recorded_request(events, trace.payload, request.request_id)
-
-
-def _reached(stored: Any, end: int) -> bool:
-    return end == 0 or (stored is not None and stored.offset >= end)

@@ -14,10 +14,10 @@ from aiokafka.errors import KafkaError
 
 from tailrace.schemas import topics
 from tailrace.schemas.catalog import latest
+from tailrace.schemas.dead_letter_log import MAX_REQUEST_BYTES
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.wire import RETRY_HEADER, encode
-from tailrace.sinks.archive.dead_letters import MAX_REQUEST_BYTES
 from tailrace.sinks.tables import TABLES
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from tailrace.schemas.consumers import stop_consumer
+from tailrace.schemas.dead_letter_log import DeadLetterSender
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.lineage import Lineage
@@ -19,7 +20,6 @@ from tailrace.schemas.schema_log import SchemaFollower
 from tailrace.sinks.archive import log_identity
 from tailrace.sinks.archive.blocks import Place
 from tailrace.sinks.archive.consumer import ArchiveConsumer, SinkFailedError
-from tailrace.sinks.archive.dead_letters import DeadLetterSender
 from tailrace.sinks.archive.engine_version import check_engine
 from tailrace.sinks.archive.lane import Lane
 from tailrace.sinks.archive.options import SinkOptions, SinkStats

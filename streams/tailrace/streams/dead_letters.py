@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tailrace.schemas import topics
-from tailrace.schemas.catalog import latest
-from tailrace.schemas.wire import encode
+from tailrace.schemas import dead_letter_log, topics
+from tailrace.schemas.dead_letter_log import GivenUp
 from tailrace.streams.publisher import Outgoing
 
 if TYPE_CHECKING:
@@ -36,20 +35,10 @@ def letter(
         prefix: what the topics' names begin with.
         now_us: microseconds since the epoch.
     """
-    record = {
-        "source_log_id": source.log_id,
-        "source_topic": source.topic,
-        "source_partition": source.partition,
-        "source_offset": offset,
-        "ts": now_us,
-        "reader": reader,
-        "reason": reason,
-        "key": key,
-        "value": value,
-    }
+    given_up = GivenUp(source.log_id, source.topic, source.partition, offset, key, value)
     return Outgoing(
         topics.DEAD_LETTERS.name(prefix),
         source.topic.encode(),
-        encode(latest("dead_letter"), record),
+        dead_letter_log.letter(given_up, reader=reader, reason=reason, ts_us=now_us),
         counts_as="dead_letter",
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tailrace.console.cli.pointing import JsonOption, at_desk
+from tailrace.console.cli.pointing import JsonOption, LimitOption, at_desk
 from tailrace.console.report.deployments import deployment_lines, deployment_rows
 from tailrace.console.report.printing import print_lines
 
@@ -22,7 +22,7 @@ def command(
         str | None, typer.Argument(metavar="COMPONENT", help="Only those that have it.")
     ] = None,
     *,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 50,
+    limit: LimitOption = 50,
     json: JsonOption = False,
 ) -> None:
     """List the deployments, the newest first, and what they take runs of now."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json as json_format
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from tailrace.console.cli.pointing import JsonOption, at_desk
+from tailrace.console.cli.pointing import (
+    JsonOption,
+    LimitOption,
+    OnlyComponentArgument,
+    OnlyEnvOption,
+    at_desk,
+)
 from tailrace.console.report.history import History, history_lines, history_record
 from tailrace.console.report.printing import print_lines
 
@@ -19,14 +23,10 @@ if TYPE_CHECKING:
 
 
 def command(
-    component: Annotated[
-        str | None, typer.Argument(metavar="COMPONENT", help="Only this one's.")
-    ] = None,
+    component: OnlyComponentArgument = None,
     *,
-    env: Annotated[
-        str | None, typer.Option("--env", metavar="NAME", help="Only this environment's.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 50,
+    env: OnlyEnvOption = None,
+    limit: LimitOption = 50,
     json: JsonOption = False,
 ) -> None:
     """Show what happened to pointers, the newest first: who, when, why, from what to what.

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json as json_format
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from tailrace.console.cli.pointing import JsonOption, at_desk
+from tailrace.console.cli.pointing import JsonOption, OnlyComponentArgument, OnlyEnvOption, at_desk
 from tailrace.console.report.pointers import pointer_lines, pointer_record
 from tailrace.console.report.printing import print_lines
 
@@ -18,13 +16,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    component: Annotated[
-        str | None, typer.Argument(metavar="COMPONENT", help="Only this one's.")
-    ] = None,
+    component: OnlyComponentArgument = None,
     *,
-    env: Annotated[
-        str | None, typer.Option("--env", metavar="NAME", help="Only this environment's.")
-    ] = None,
+    env: OnlyEnvOption = None,
     json: JsonOption = False,
 ) -> None:
     """List the pointers: which deployment takes which share of the new runs."""

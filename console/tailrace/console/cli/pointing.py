@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -86,15 +85,14 @@ WeightOption = Annotated[
 ReasonOption = Annotated[str, typer.Option(help="Why, for whoever reads the history.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask about production.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be, and do nothing.")]
+OnlyComponentArgument = Annotated[
+    str | None, typer.Argument(metavar="COMPONENT", help="Only this one's.")
+]
+OnlyEnvOption = Annotated[
+    str | None, typer.Option("--env", metavar="NAME", help="Only this environment's.")
+]
+LimitOption = Annotated[int, typer.Option(min=1, help="At most so many, the newest.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
-
-
-@dataclass(frozen=True, slots=True)
-class Go:
-    """Whether something is really done, and without asking."""
-
-    dry_run: bool
-    yes: bool
 
 
 def at_desk(
@@ -188,20 +186,32 @@ async def make_move(desk: ControlDesk, move: PointerMoved, *, dry_run: bool, yes
     sys.stdout.write(f"moved {change} (revision {revision})\n")
 
 
-async def set_frozen(
-    desk: ControlDesk, target: Target, record: PointerFrozen | PointerUnfrozen, *, go: Go
+def change_frozen(
+    component: str,
+    environment: str,
+    decide: Callable[[Target, Mover], PointerFrozen | PointerUnfrozen],
+    *,
+    reason: str,
+    dry_run: bool,
+    yes: bool,
 ) -> None:
     """Freeze or unfreeze a pointer and say so; one that is so already is left alone."""
-    freezing = record.schema_name == "pointer_frozen"
-    verb = "freeze" if freezing else "unfreeze"
-    frozen = target.pointer.frozen
-    if freezing == (frozen is not None):
-        by = "" if frozen is None else f" already, by {one_line(frozen['actor'])}"
-        sys.stdout.write(f"{target} is {'frozen' if freezing else 'not frozen'}{by}\n")
-        return
-    if go.dry_run:
-        sys.stdout.write(f"would {verb} {target}\n")
-        return
-    confirm(target.environment, f"{verb} {target}", yes=go.yes)
-    await desk.append(record, target.component)
-    sys.stdout.write(f"{'froze' if freezing else 'unfroze'} {target}\n")
+
+    async def work(desk: ControlDesk) -> None:
+        target = moved_target(desk, environment, component)
+        record = decide(target, mover(reason))
+        freezing = record.schema_name == "pointer_frozen"
+        verb, done = ("freeze", "froze") if freezing else ("unfreeze", "unfroze")
+        frozen = target.pointer.frozen
+        if freezing == (frozen is not None):
+            by = "" if frozen is None else f" already, by {one_line(frozen['actor'])}"
+            sys.stdout.write(f"{target} is {'frozen' if freezing else 'not frozen'}{by}\n")
+            return
+        if dry_run:
+            sys.stdout.write(f"would {verb} {target}\n")
+            return
+        confirm(environment, f"{verb} {target}", yes=yes)
+        await desk.append(record, component)
+        sys.stdout.write(f"{done} {target}\n")
+
+    at_desk(work)

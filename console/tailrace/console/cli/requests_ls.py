@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tailrace.console.cli.pointing import JsonOption, at_desk
 from tailrace.console.report.printing import print_lines
 from tailrace.console.report.requests import request_lines
-from tailrace.producers.dispatch.waiting import waiting_requests
-from tailrace.schemas.endpoints import kafka_options
+from tailrace.console.waiting_requests import waiting_requests
 
 if TYPE_CHECKING:
     from tailrace.producers.routing.desk import ControlDesk
@@ -29,7 +28,7 @@ def command(*, json: JsonOption = False) -> None:
             for (environment, component), pointer in sorted(desk.control.pointers.items())
             for deployment in pointer.weights
         }
-        found = await waiting_requests(kafka_options())
+        found = await waiting_requests()
         rows: list[dict[str, Any]] = [
             {
                 "deployment": each.deployment,

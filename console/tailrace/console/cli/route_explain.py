@@ -70,7 +70,7 @@ def _explained(standing: Standing, key: str, offset: int) -> dict[str, Any]:
         "revision": standing.revision,
         "weights": {name: weight / 10_000 for name, weight in standing.weights.items()},
         "salt": standing.salt,
-        "scores": dict(standing.arms.scores(hashed)),
+        "scores": {name: score for score, name in standing.arms.scores(hashed)},
         "moved_by": move["actor"],
         "moved_at": move["ts"].isoformat(),
         "intent": move["intent"],

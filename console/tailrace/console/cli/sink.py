@@ -2,10 +2,6 @@
 
 import asyncio
 import logging
-import os
-import signal
-import sys
-import threading
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
@@ -15,6 +11,7 @@ import typer
 
 from tailrace.console.cli.sink_log import log_as_json
 from tailrace.console.cli.sink_reporter import Reporter
+from tailrace.console.cli.stopping import stop_on_signals
 from tailrace.console.sink_view.server import LOOPBACK, serving
 from tailrace.schemas.errors import TailraceError
 from tailrace.sinks.archive.health import STUCK_AFTER_S, Health
@@ -120,8 +117,7 @@ def _require_migrated() -> None:
 async def _run(options: SinkOptions, stats: SinkStats, reporter: Reporter) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _stop, stop, reporter)
+    stop_on_signals(stop, "the sink", STOP_WITHIN_S, lambda text: reporter.say(text, logging.ERROR))
     sink = loop.create_task(run_sink(options, stop, stats=stats))
     with reporter:
         while not sink.done():
@@ -129,22 +125,3 @@ async def _run(options: SinkOptions, stats: SinkStats, reporter: Reporter) -> No
             reporter.look()
     await sink
     reporter.stopped()
-
-
-def _stop(stop: asyncio.Event, reporter: Reporter) -> None:
-    if not stop.is_set():
-        # A thread that hangs in a server's answer would keep the process alive beyond any promise.
-        guard = threading.Timer(STOP_WITHIN_S, _give_up, (reporter,))
-        guard.daemon = True
-        guard.start()
-    stop.set()
-
-
-def _give_up(reporter: Reporter) -> None:
-    reporter.say(
-        f"error: the sink did not come to rest within {STOP_WITHIN_S:.0f} s and was ended; nothing "
-        "is lost, the next one goes on from the last commit",
-        logging.ERROR,
-    )
-    sys.stderr.flush()
-    os._exit(1)

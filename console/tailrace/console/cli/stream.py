@@ -2,10 +2,7 @@
 
 import asyncio
 import logging
-import os
-import signal
 import sys
-import threading
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +13,7 @@ from typing import Annotated
 import typer
 
 from tailrace.console.cli.sink_log import log_as_json
+from tailrace.console.cli.stopping import stop_on_signals
 from tailrace.console.report.stream_status import log_fields, log_line
 from tailrace.console.sink_view.server import LOOPBACK, serving
 from tailrace.streams.app import StreamOptions, StreamStats, run_stream
@@ -133,8 +131,7 @@ def command(
 async def _run(options: StreamOptions, stats: StreamStats, *, is_json: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _stop, stop)
+    stop_on_signals(stop, "the worker", STOP_WITHIN_S, _write)
     _say("the stream worker starts; SIGTERM or Ctrl-C stops it", is_json=is_json)
     work = loop.create_task(run_stream(options, stop, stats=stats))
     told, told_at = replace(stats), loop.time()
@@ -158,22 +155,8 @@ def _say(text: str, *, is_json: bool) -> None:
     if is_json:
         _log.info(text)
     else:
-        sys.stderr.write(f"{text}\n")
+        _write(text)
 
 
-def _stop(stop: asyncio.Event) -> None:
-    if not stop.is_set():
-        # A server that does not answer would keep the process alive beyond any promise.
-        guard = threading.Timer(STOP_WITHIN_S, _give_up)
-        guard.daemon = True
-        guard.start()
-    stop.set()
-
-
-def _give_up() -> None:
-    sys.stderr.write(
-        f"error: the worker did not come to rest within {STOP_WITHIN_S:.0f} s and was ended; "
-        "nothing is lost, the next one goes on from the last commit\n"
-    )
-    sys.stderr.flush()
-    os._exit(1)
+def _write(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

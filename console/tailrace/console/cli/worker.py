@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import signal
 import sys
 from dataclasses import replace
-from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from tailrace.console.cli.pointing import at_desk, find_deployment
+from tailrace.console.cli.stopping import stop_on_signals
 from tailrace.console.stored_records import StoredRecords
+from tailrace.producers.deployments.entry_points import imported
 from tailrace.producers.dispatch.worker import WorkerOptions, WorkerStats, run_worker
 from tailrace.producers.recording.definition import component_of
 from tailrace.schemas.errors import TailraceError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tailrace.producers.routing.desk import ControlDesk
 
 _LOOK_S = 1.0
+_REST_S = 5.0
+"""How long a worker has, after what runs was waited for, to leave its group."""
 
 
 class NoComponentsError(TailraceError):
@@ -82,21 +84,12 @@ def load_components(named: str) -> list[Callable[..., Any]]:
     """Return the components that `module:name` names, or a module holds.
 
     Raises:
-        NoComponentsError: if the module cannot be imported or holds none.
+        NotImportedError: if the module cannot be imported.
+        NoComponentsError: if it holds none there.
     """
-    module_name, _, path = named.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        module: Any = importlib.import_module(module_name)
-        members = cast("dict[str, Any]", vars(module))
-        found: Any = members[path] if path else list(members.values())
-    except KeyError as error:
-        raise NoComponentsError(f"{module_name} has no {path!r}") from error
-    except Exception as error:
-        text = " ".join(str(error).split())[:200]
-        raise NoComponentsError(
-            f"{named} cannot be loaded: {type(error).__name__}: {text}"
-        ) from error
+    found = imported(named)
+    if isinstance(found, ModuleType):
+        found = list(vars(found).values())
     several = cast("list[Any]", found if isinstance(found, (list, tuple)) else [found])
     functions = [each for each in several if component_of(each) is not None]
     if not functions:
@@ -106,12 +99,8 @@ def load_components(named: str) -> list[Callable[..., Any]]:
 
 async def _run(functions: list[Callable[..., Any]], options: WorkerOptions) -> None:
     stop, stats = asyncio.Event(), WorkerStats()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    sys.stderr.write(
-        f"runs what is dispatched to {options.deployment[:12]}; SIGTERM or Ctrl-C stops it\n"
-    )
+    stop_on_signals(stop, "the worker", options.drain_s + _REST_S, _write)
+    _write(f"runs what is dispatched to {options.deployment[:12]}; SIGTERM or Ctrl-C stops it")
     work = asyncio.create_task(
         run_worker(functions, options, stop, records=StoredRecords(), stats=stats)
     )
@@ -120,9 +109,13 @@ async def _run(functions: list[Callable[..., Any]], options: WorkerOptions) -> N
         await asyncio.wait({work}, timeout=_LOOK_S)
         if stats != told:
             told = replace(stats)
-            sys.stderr.write(f"{_line(stats)}\n")
+            _write(_line(stats))
     await work
-    sys.stderr.write(f"stopped: {_line(stats)}\n")
+    _write(f"stopped: {_line(stats)}")
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 def _line(stats: WorkerStats) -> str:

@@ -9,29 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 from tailrace.producers.deployments.manifest_file import ManifestError
 from tailrace.producers.recording.definition import component_of
+from tailrace.schemas.errors import TailraceError
 
 if TYPE_CHECKING:
     from tailrace.producers.recording.definition import ComponentDefinition
 
 
+class NotImportedError(TailraceError):
+    """A module of the user's cannot be imported."""
+
+
 def load_component(entry_point: str, name: str) -> ComponentDefinition:
     """Import the function that an entry point names, and return the component that it is.
-
-    The folder that the program runs in is where modules are looked for first.
 
     Raises:
         ManifestError: if it cannot be imported or is no component of that name.
     """
-    module_name, _, path = entry_point.partition(":")
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
     try:
-        found: Any = importlib.import_module(module_name)
-        for each in path.split("."):
-            found = getattr(found, each, None)
-    except (Exception, SystemExit) as error:  # a module may end the program when it is imported
-        raise ManifestError(_not_imported(name, module_name, error)) from error
+        found = imported(entry_point)
+    except NotImportedError as error:
+        raise ManifestError(f"components.{name}: {error}") from error
     definition = component_of(found)
     if definition is None:
         raise ManifestError(
@@ -45,11 +42,32 @@ def load_component(entry_point: str, name: str) -> ComponentDefinition:
     return definition
 
 
-def _not_imported(name: str, module_name: str, error: BaseException) -> str:
+def imported(named: str) -> Any:
+    """Import a module, and return it, or what it holds under `module:qualname`; None if nothing.
+
+    The folder that the program runs in is where modules are looked for first.
+
+    Raises:
+        NotImportedError: if the module cannot be imported.
+    """
+    module_name, _, path = named.partition(":")
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        found: Any = importlib.import_module(module_name)
+        for each in path.split(".") if path else ():
+            found = getattr(found, each, None)
+    except (Exception, SystemExit) as error:  # a module may end the program when it is imported
+        raise NotImportedError(_not_imported(module_name, error)) from error
+    return found
+
+
+def _not_imported(module_name: str, error: BaseException) -> str:
     text = " ".join(str(error).split())[:200] or "it says no more"
     if isinstance(error, ModuleNotFoundError) and error.name == module_name.partition(".")[0]:
         return (
-            f"components.{name}: there is no module {module_name!r} in {Path.cwd()} or among what "
-            "is installed: run this where your code is"
+            f"there is no module {module_name!r} in {Path.cwd()} or among what is installed: run "
+            "this where your code is"
         )
-    return f"components.{name}: importing {module_name} failed: {type(error).__name__}: {text}"
+    return f"importing {module_name} failed: {type(error).__name__}: {text}"

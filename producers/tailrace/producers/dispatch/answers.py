@@ -16,7 +16,7 @@ from tailrace.schemas import wire
 from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.payload_reading import references
-from tailrace.schemas.topic_admin import list_topics
+from tailrace.schemas.topic_admin import TopicAdminError, list_topics
 from tailrace.schemas.topics import RUNS
 
 if TYPE_CHECKING:
@@ -87,6 +87,10 @@ class Answers:
         )
         there = await list_topics((RUNS,), prefix=self._prefix, options=self._options)
         name = RUNS.name(self._prefix)
+        if name not in there:
+            raise TopicAdminError(
+                f"the topic {name} does not exist: create it with `tailrace topics apply`"
+            )
         partitions = [TopicPartition(name, number) for number in range(there[name].partitions)]
         try:
             await consumer.start()
@@ -137,9 +141,10 @@ class Answers:
                 for record in records:
                     # Most records are of runs that nobody here waits for.
                     if record.key in self._waiting:
-                        self._take(record.value)
+                        self.take(record.value)
 
-    def _take(self, value: bytes | None) -> None:
+    def take(self, value: bytes | None) -> None:
+        """Take in a record of the topic; what is no answer that is waited for is passed over."""
         try:
             schema, event = wire.decode(value or b"")
         except wire.WireError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from tailrace.producers.content.annotations import RETURN, as_annotated
 from tailrace.producers.dispatch.submit import submit, submit_blocking
-from tailrace.producers.replay.dispatched import returned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ async def elsewhere(
         As `submit` does; TypeError for arguments that the function does not take.
     """
     answer = await submit(definition.name, _named(definition, args, kwargs))
-    return returned(definition.function, answer.output)
+    return as_annotated(definition.function, RETURN, answer.output)
 
 
 def elsewhere_blocking(
@@ -31,7 +31,7 @@ def elsewhere_blocking(
 ) -> Any:
     """Do what `elsewhere` does, blocking the calling thread."""
     answer = submit_blocking(definition.name, _named(definition, args, kwargs))
-    return returned(definition.function, answer.output)
+    return as_annotated(definition.function, RETURN, answer.output)
 
 
 def _named(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +17,7 @@ from tailrace.producers.tree.offers import Offer, claiming
 from tailrace.schemas.errors import TailraceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
 
     from tailrace.producers.client import Tailrace
@@ -44,35 +44,43 @@ async def look_up(records: RecordSource, request: Request) -> RecordedRequest:
         return RecordedRequest(error=error)
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a record of a requests topic asks for."""
+
+    request: Request
+    given: Mapping[str, Any]
+    """The arguments by name."""
+
+    decided: bool
+    """Whether a person has decided that it is to be done, whatever is unknown and however late."""
+
+
 class Execution:
     """Runs one request once.
 
     Args:
         loaded: the component.
-        request: what was asked for.
+        work: what is asked for.
         recorded: what is recorded of it; None where nothing can be.
         is_ours: whether the request still belongs to this worker.
-        decided: whether a person has decided that it is to be done again, whatever is unknown and
-            however late.
     """
 
     def __init__(
         self,
         loaded: Loaded,
-        request: Request,
+        work: Work,
         recorded: RecordedRequest | None,
         is_ours: Callable[[], bool],
-        *,
-        decided: bool = False,
     ) -> None:
-        self._decided = decided
         self._loaded = loaded
-        self._request = request
+        self._work = work
+        self._request = request = work.request
         self._recorded = recorded or RecordedRequest()
         self._how = Dispatched(
             request.request_id,
             self._recorded.past if self._recorded.root_run_id else PastRun(),
-            "retry" if decided else loaded.definition.on_unknown,
+            "retry" if work.decided else loaded.definition.on_unknown,
             is_ours,
         )
 
@@ -101,9 +109,11 @@ class Execution:
         except RequestLostError:
             outcome = "lost"
         except asyncio.CancelledError:
-            self._how.fate.lost = True
-            raise
-        except Exception:  # noqa: BLE001 - the run has recorded it: that is the answer
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # the worker is to leave it; else the agent has cancelled something itself
+            outcome = "failed"
+        except (Exception, SystemExit):  # noqa: BLE001 - the run has recorded it: that is the answer
             outcome = "failed"
         finally:
             DISPATCHED.reset(how)
@@ -115,17 +125,16 @@ class Execution:
 
     async def _called(self, executor: Executor) -> None:
         request = self._request
-        refusal: TailraceError | None = getattr(self._recorded, "error", None)
-        expires_at = None if self._decided else request.expires_at
+        refusal: TailraceError | None = self._recorded.error
+        expires_at = None if self._work.decided else request.expires_at
         if expires_at is not None and expires_at < datetime.now(UTC):
             refusal = RequestExpiredError(
-                f"nobody waited any more at {request.expires_at:%H:%M:%S}"
+                f"nobody waited for it any more from {expires_at:%H:%M:%S} UTC on"
             )
-        given: dict[str, Any] = json.loads(request.input or "{}")
         if refusal is None:
-            await self._loaded.call(given, executor)
+            await self._loaded.call(self._work.given, executor)
             return
-        recording = await begin(self._loaded.definition, (), given)
+        recording = await begin(self._loaded.definition, (), self._work.given)
         if recording is not None:
             await end(recording, error=refusal)
         raise refusal

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, cast, get_type_hints
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import TypeAdapter
-
+from tailrace.producers.content.annotations import as_annotated
 from tailrace.producers.deployments.loaded_code import code_digest
 from tailrace.producers.recording.definition import component_of
 from tailrace.producers.routing.route import CodeMismatchError, UnregisteredDeploymentError
@@ -32,35 +30,11 @@ class Loaded:
     function: Callable[..., Any]
     """As it is decorated."""
 
-    @cached_property
-    def _adapters(self) -> dict[str, TypeAdapter[Any]]:
-        try:
-            hints = get_type_hints(self.definition.function)
-        except Exception:  # noqa: BLE001 - annotations may be anything
-            return {}
-        found: dict[str, TypeAdapter[Any]] = {}
-        for name, hint in hints.items():
-            with suppress(Exception):  # as above
-                found[name] = TypeAdapter(hint)
-        return found
-
-    def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return arguments as the function's annotations have them, where they fit."""
-        return {name: self._typed(name, value) for name, value in given.items()}
-
-    def _typed(self, name: str, value: Any) -> Any:
-        adapter = self._adapters.get(name)
-        if adapter is None:
-            return value
-        try:
-            return adapter.validate_python(value)
-        except ValueError:
-            return value
-
     async def call(self, given: Mapping[str, Any], executor: Executor) -> Any:
         """Call it to its end, off the loop where it blocks; of a generator return the items."""
-        call = partial(self.function, **self.arguments(given))
         function = self.definition.function
+        arguments = {name: as_annotated(function, name, value) for name, value in given.items()}
+        call = partial(self.function, **arguments)
         if inspect.iscoroutinefunction(function):
             return await call()
         if inspect.isasyncgenfunction(function):

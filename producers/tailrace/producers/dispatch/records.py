@@ -73,7 +73,7 @@ def recorded_request(
     """
     ours = [event for event in events if event["attributes"].get(REQUEST_ID) == request_id]
     begun = sorted(
-        (event for event in events if event["kind"] == "run_started" and event in ours),
+        (event for event in ours if event["kind"] == "run_started"),
         key=lambda event: (event["ts"], event["run_id"]),
     )
     past = PastRun()

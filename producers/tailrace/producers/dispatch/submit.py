@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import os
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -47,6 +48,14 @@ TIMEOUT_S = 300.0
 _making = threading.Lock()
 _dispatchers: dict[KafkaSender, Dispatcher] = {}
 """By sender, which a forked child has anew; until that is closed."""
+
+
+def _free_in_child() -> None:
+    global _making  # noqa: PLW0603 - whoever held it does not exist in a forked child
+    _making = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_free_in_child)
 
 _SEND_S = 30.0
 

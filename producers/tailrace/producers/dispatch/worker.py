@@ -9,27 +9,30 @@ or never begun.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 
 from tailrace.producers.client import Tailrace
-from tailrace.producers.dispatch.execution import Execution, look_up
+from tailrace.producers.dispatch.execution import Execution, Work, look_up
+from tailrace.producers.dispatch.giving_up import NO_REQUEST, given_up, is_decided
 from tailrace.producers.dispatch.loaded import loaded_for
 from tailrace.producers.dispatch.progress import Progress
 from tailrace.producers.dispatch.records import NoRecords
-from tailrace.producers.dispatch.rejected import NO_REQUEST, dead_letter, is_decided
 from tailrace.producers.dispatch.requests import ensure_topic, requests_topic, worker_group
 from tailrace.producers.routing.pointer_routes import PointerRoutes
 from tailrace.producers.routing.route import ControlUnknownError
 from tailrace.schemas import wire
 from tailrace.schemas.consumers import stop_consumer
+from tailrace.schemas.dead_letter_log import DeadLetterSender
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.records import Request
 
@@ -45,12 +48,15 @@ _POLL_S = 0.2
 _CONTROL_S = 30.0
 _REBALANCE_MS = 120_000
 _POLL_LIMIT_MS = 24 * 3600 * 1000
+_ALL = (1 << 63) - 1
+"""An offset that no record has."""
+
 _SURE = 0.7
 """For which share of a session a worker is sure of its partitions after it last proved them."""
 
 
 class WorkerError(TailraceError):
-    """A worker cannot go on; what it had not done is left to others."""
+    """A worker cannot go on, for Kafka lets it not; what it had not done is left to others."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +128,9 @@ async def run_worker(
 
     Raises:
         UnregisteredDeploymentError, CodeMismatchError: if the loaded code is not the deployment's.
-        KafkaUnreachableError, TopicAdminError: if Kafka does not answer.
-        WorkerError: if a run could not be recorded.
+        KafkaUnreachableError, TopicAdminError, WorkerError: if Kafka does not answer, or refuses.
+        NotRecordedError: if a run was not recorded.
+        DeadLetterFailedError: if a record is given up and was not dead-lettered.
     """
     client = Tailrace(
         options.kafka,
@@ -166,22 +173,23 @@ class Worker(ConsumerRebalanceListener):
         self._keys: dict[bytes, asyncio.Task[None]] = {}
         self._free = asyncio.Semaphore(options.concurrency)
         self._executor = ThreadPoolExecutor(options.concurrency, thread_name_prefix="request")
+        assert client.sender is not None
+        self._connection = client.sender.options
+        self._group = worker_group(options.deployment, options.prefix)
+        self._letters = DeadLetterSender(self._connection, self._group, options.prefix)
         self._consumer: Any = None
         self._sure_until = 0.0
         self._proved = asyncio.Event()
         self._failure: BaseException | None = None
-        self._draining = False
 
     async def run(self, components: Iterable[Callable[..., Any]], stop: asyncio.Event) -> None:
         """Work until told to stop."""
         options = self._options
         await self._check(components)
-        assert self._client.sender is not None
-        connection = self._client.sender.options
-        await ensure_topic(options.deployment, connection, options.prefix)
+        await ensure_topic(options.deployment, self._connection, options.prefix)
         self._consumer = AIOKafkaConsumer(
-            **connection,
-            group_id=worker_group(options.deployment, options.prefix),
+            **self._connection,
+            group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             session_timeout_ms=round(options.session_s * 1000),
@@ -198,13 +206,17 @@ class Worker(ConsumerRebalanceListener):
             proving = asyncio.create_task(self._prove())
             while not stop.is_set() and self._failure is None:
                 await self._take()
+        except (KafkaError, OSError) as error:
+            raise WorkerError(
+                f"requests cannot be read: {error!r}; see whether Kafka runs"
+            ) from error
         finally:
-            self._draining = True
             await self._drain(list(self._lanes))
             if proving is not None:
                 proving.cancel()
                 await asyncio.gather(proving, return_exceptions=True)
             await stop_consumer(self._consumer)
+            await self._letters.stop()
             self._executor.shutdown(wait=False, cancel_futures=True)
         if self._failure is not None:
             raise self._failure
@@ -236,7 +248,13 @@ class Worker(ConsumerRebalanceListener):
 
     def _begin(self, partition: Any, record: Any) -> bool:
         lane = self._lanes.get(partition)
-        if lane is None or not lane.ours:
+        if lane is None:
+            # It came before the partition was taken over: it is to come again then. Where the
+            # partition is another's by now, there is no place to go back to.
+            with suppress(IllegalStateError):
+                self._consumer.seek(partition, record.offset)
+            return False
+        if not lane.ours:
             return False
         lane.progress.take(record.offset)
         key = record.key or b""
@@ -260,59 +278,50 @@ class Worker(ConsumerRebalanceListener):
         if not lane.ours or self._failure is not None:
             return
         self.stats.taken += 1
-        request = self._request(record)
-        if request is None:
+        work = self._asked(record)
+        if work is None:
             self.stats.rejected += 1
-            await self._give_up(record, NO_REQUEST)
+            await self._letters.send(given_up(record), NO_REQUEST)
         else:
-            again = record.offset < lane.known_from or is_decided(record)
-            while not await self._execute(lane, record, request, again=again):
+            again = record.offset < lane.known_from or work.decided
+            while not await self._execute(lane, record, work, again=again):
                 again = True
                 if not await self._sure(lane):
                     return  # another worker has it
         lane.progress.end(record.offset)
 
-    def _request(self, record: Any) -> Request | None:
+    def _asked(self, record: Any) -> Work | None:
+        """Return what a record asks for; None if it is nothing that can be done here."""
         try:
             schema, fields = wire.decode(record.value or b"")
             request = Request.parse(fields) if schema.name == "request" else None
-        except (wire.WireError, ValueError):
+            given: Any = None if request is None else json.loads(request.input or "{}")
+        except (wire.WireError, ValueError, RecursionError):
             return None
-        if request is None or request.component not in self._loaded:
+        if request is None or request.deployment != self._options.deployment:
             return None
-        return request if request.deployment == self._options.deployment else None
+        if request.component not in self._loaded or not isinstance(given, dict):
+            return None
+        return Work(request, cast("dict[str, Any]", given), is_decided(record))
 
-    async def _execute(self, lane: _Lane, record: Any, request: Request, *, again: bool) -> bool:
+    async def _execute(self, lane: _Lane, record: Any, work: Work, *, again: bool) -> bool:
         """Run a request to its end; say whether it is done, and not another worker's by now."""
-        recorded = await look_up(self._records, request) if again else None
+        recorded = await look_up(self._records, work.request) if again else None
         if recorded is not None and recorded.answered:
             self.stats.done_before += 1
             return True
         self.stats.taken_up_again += recorded is not None and bool(recorded.root_run_id)
-        execution = Execution(
-            self._loaded[request.component],
-            request,
-            recorded,
-            lambda: self._is_ours(lane),
-            decided=is_decided(record),
-        )
+        loaded = self._loaded[work.request.component]
+        execution = Execution(loaded, work, recorded, lambda: self._is_ours(lane))
         lane.executions[record.offset] = execution
         outcome = await execution.run(self._client, self._executor)
         if outcome == "parked":
             self.stats.parked += 1
-            await self._give_up(record, execution.parked)
+            await self._letters.send(given_up(record), execution.parked)
         self.stats.answered += outcome in {"completed", "failed"}
         self.stats.failed += outcome == "failed"
         self.stats.lost += outcome == "lost"
         return outcome != "lost"
-
-    async def _give_up(self, record: Any, reason: str) -> None:
-        options = self._options
-        assert self._client.sender is not None
-        group = worker_group(options.deployment, options.prefix)
-        await dead_letter(
-            self._client.sender.options, options.prefix, record, reader=group, reason=reason
-        )
 
     def _is_ours(self, lane: _Lane) -> bool:
         return lane.ours and time.monotonic() < self._sure_until
@@ -351,9 +360,13 @@ class Worker(ConsumerRebalanceListener):
 
     async def on_partitions_assigned(self, assigned: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - awaited by aiokafka
         """Take partitions over: what lies in them by now may have been begun by others."""
-        ends: dict[Any, int] = await self._consumer.end_offsets(list(assigned)) if assigned else {}
+        ends: dict[Any, int] = {}
+        try:
+            ends = await self._consumer.end_offsets(list(assigned)) if assigned else {}
+        except (KafkaError, OSError) as error:
+            _log.warning("tailrace: every request is looked up before it is done: %r", error)
         for partition in assigned:
-            self._lanes[partition] = _Lane(known_from=ends[partition])
+            self._lanes[partition] = _Lane(known_from=ends.get(partition, _ALL))
         self._sure_until = time.monotonic() + _SURE * self._options.session_s
 
     async def on_partitions_revoked(self, revoked: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - as above

@@ -210,20 +210,20 @@ class Recording:
 
     def output(self, value: Any) -> Externalized:
         """Return what was given back, large parts as bodies."""
-        raw = text_of(value)
-        if self.redaction is not None:
-            raw = self.redaction.json("output", raw)
-        return self._outlined(raw)
+        return self._outlined(self._shown(value))
 
     def answer(self, value: Any) -> Externalized:
         """Return what the run gave back: of a dispatched one whole, so that it is the answer."""
-        raw = text_of(value)
-        if self.redaction is not None:
-            raw = self.redaction.json("output", raw)
+        raw = self._shown(value)
         is_answer = self.dispatched is not None and self.dispatched.request_id
         if is_answer and len(raw) <= MAX_ANSWER_BYTES:
             return Externalized(escape(raw))
         return self._outlined(raw)
+
+    def _shown(self, value: Any) -> bytes:
+        """Return what was given back as JSON that may leave the process."""
+        raw = text_of(value)
+        return raw if self.redaction is None else self.redaction.json("output", raw)
 
     def _outlined(self, raw: bytes) -> Externalized:
         text, bodies = outline(escape(raw))

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import inspect
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal
 
 from tailrace.producers.content.digest import with_config
 from tailrace.producers.replay.past import PastRun
@@ -137,10 +135,9 @@ class Dispatched:
 
     def before(self, begun: RecordedStep) -> Future[int] | None:
         """Announce a write; return what is resolved when that is acknowledged. None for others."""
-        if begun.definition.effect != "write":
-            return None
-        begun.announce(0, float("-inf"))
-        return begun.recording.client.outlet.stored(begun.recording.lane)
+        if begun.definition.effect == "write":
+            begun.announce(0, float("-inf"))
+        return self.after(begun)
 
     def after(self, begun: RecordedStep) -> Future[int] | None:
         """Return what is resolved when a write's end is acknowledged; None for other steps."""
@@ -190,9 +187,9 @@ async def wait(stored: Future[int] | None, begun: RecordedStep) -> None:
 
 
 def _require(stored: Future[int], begun: RecordedStep) -> None:
-    if not stored.done():
+    if not stored.done() or stored.result() > 0:
         raise EffectNotRecordedError(
-            f"{begun.key}: Kafka has not acknowledged within "
+            f"{begun.key}: Kafka has not acknowledged all of it within "
             f"{begun.recording.client.ack_timeout_s:g} s; see whether it runs"
         )
 
@@ -203,29 +200,6 @@ def _unknown(key: str, past: PastStep) -> str:
         f"{key} {what} before the worker died, so it is not known whether doing it now would do it "
         "twice: look at what it does, then do it again or leave it"
     )
-
-
-def returned(function: Callable[..., Any], output: Any) -> Any:
-    """Return a recorded output as the function's annotation has it; as JSON's types without one."""
-    adapter = _adapter(function)
-    if adapter is None:
-        return output
-    try:
-        return adapter.validate_python(output)
-    except ValueError:
-        return output
-
-
-@lru_cache(maxsize=4096)
-def _adapter(function: Callable[..., Any]) -> Any:
-    from pydantic import TypeAdapter  # noqa: PLC0415 - only dispatched runs need it
-
-    try:
-        hint = get_type_hints(function).get("return", Any)
-        is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
-        return None if hint is Any or is_generator else TypeAdapter(hint)
-    except Exception:  # noqa: BLE001 - annotations may be anything
-        return None
 
 
 DISPATCHED: ContextVar[Dispatched | None] = ContextVar("tailrace_dispatched", default=None)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 Status = Literal["completed", "failed", "started"]
+_TELLING: dict[Status, int] = {"failed": 0, "started": 1, "completed": 2}
+"""Which of several attempts at a step tells what is to be known of it: the highest."""
+
 RunPlace = tuple[str, str, int]
 """Of a child run within its parent: key of the calling step, component, ordinal among such."""
 
@@ -47,11 +50,15 @@ class PastRun:
     children: dict[RunPlace, PastRun] = field(default_factory=dict[RunPlace, "PastRun"])
 
     def take(self, later: PastRun) -> None:
-        """Add what a later attempt at the same run recorded; what was completed stays so."""
+        """Add what a later attempt at the same run recorded.
+
+        What was completed stays so, and what began in one attempt and never ended there stays
+        unknown though it failed in another.
+        """
         self.run_id = later.run_id
         for key, step in later.steps.items():
             before = self.steps.get(key)
-            if before is None or before.status != "completed":
+            if before is None or _TELLING[before.status] <= _TELLING[step.status]:
                 self.steps[key] = step
         for place, child in later.children.items():
             self.children.setdefault(place, PastRun()).take(child)

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from tailrace.producers.content.annotations import RETURN, as_annotated
 from tailrace.producers.recording.step_calls import complete_step, fail_step
-from tailrace.producers.replay.dispatched import (
-    enter,
-    enter_blocking,
-    returned,
-    wait,
-    wait_blocking,
-)
+from tailrace.producers.replay.dispatched import enter, enter_blocking, wait, wait_blocking
 from tailrace.producers.tree.place import PLACE
 
 if TYPE_CHECKING:
@@ -28,15 +23,9 @@ def call_blocking(
     kwargs: Mapping[str, Any],
 ) -> Any:
     """Call a plain function as a step of a dispatched run."""
-    dispatched = _of(begun)
-    try:
-        served = enter_blocking(dispatched, begun)
-    except BaseException as error:
-        fail_step(begun, error)
-        raise
+    dispatched, served = _entered_blocking(begun)
     if served is not None:
-        begun.finish_served(served.output, served.step_id)
-        return returned(function, served.output)
+        return as_annotated(function, RETURN, served.output)
     token = PLACE.set(begun.place)
     try:
         result = function(*args, **kwargs)
@@ -59,15 +48,9 @@ async def call(
     kwargs: Mapping[str, Any],
 ) -> Any:
     """Call an async function as a step of a dispatched run."""
-    dispatched = _of(begun)
-    try:
-        served = await enter(dispatched, begun)
-    except BaseException as error:
-        fail_step(begun, error)
-        raise
+    dispatched, served = await _entered(begun)
     if served is not None:
-        begun.finish_served(served.output, served.step_id)
-        return returned(function, served.output)
+        return as_annotated(function, RETURN, served.output)
     token = PLACE.set(begun.place)
     try:
         result = await function(*args, **kwargs)
@@ -90,34 +73,47 @@ def items_blocking(begun: RecordedStep) -> list[Any] | None:
     """
     if begun.recording.dispatched is None:
         return None
-    try:
-        served = enter_blocking(begun.recording.dispatched, begun)
-    except BaseException as error:
-        fail_step(begun, error)
-        raise
-    return _given(begun, served)
+    return _listed(_entered_blocking(begun)[1])
 
 
 async def items(begun: RecordedStep | None) -> list[Any] | None:
     """Do what `items_blocking` does without holding the loop up."""
     if begun is None or begun.recording.dispatched is None:
         return None
-    try:
-        served = await enter(begun.recording.dispatched, begun)
-    except BaseException as error:
-        fail_step(begun, error)
-        raise
-    return _given(begun, served)
+    return _listed((await _entered(begun))[1])
 
 
-def _given(begun: RecordedStep, served: Served | None) -> list[Any] | None:
+def _listed(served: Served | None) -> list[Any] | None:
     if served is None:
         return None
-    begun.finish_served(served.output, served.step_id)
     output: Any = served.output
     return cast("list[Any]", output) if isinstance(output, list) else []
 
 
-def _of(begun: RecordedStep) -> Dispatched:
-    assert begun.recording.dispatched is not None
-    return begun.recording.dispatched
+def _entered_blocking(begun: RecordedStep) -> tuple[Dispatched, Served | None]:
+    """Decide on a step; record it at once where it is served, or must not run."""
+    dispatched = begun.recording.dispatched
+    assert dispatched is not None
+    try:
+        served = enter_blocking(dispatched, begun)
+    except BaseException as error:
+        fail_step(begun, error)
+        raise
+    return dispatched, _noted(begun, served)
+
+
+async def _entered(begun: RecordedStep) -> tuple[Dispatched, Served | None]:
+    dispatched = begun.recording.dispatched
+    assert dispatched is not None
+    try:
+        served = await enter(dispatched, begun)
+    except BaseException as error:
+        fail_step(begun, error)
+        raise
+    return dispatched, _noted(begun, served)
+
+
+def _noted(begun: RecordedStep, served: Served | None) -> Served | None:
+    if served is not None:
+        begun.finish_served(served.output, served.step_id)
+    return served

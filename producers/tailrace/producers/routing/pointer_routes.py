@@ -29,6 +29,8 @@ from tailrace.producers.routing.route import (
 from tailrace.schemas.topics import CONTROL
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tailrace.producers.delivery.outlet import Outlet
     from tailrace.producers.deployments.manifest import ComponentPart
     from tailrace.producers.recording.definition import ComponentDefinition
@@ -128,7 +130,7 @@ class PointerRoutes:
         assert definition is not None, "only a run's own code is examined"
         found = self._routes.get((definition, deployment))
         if found is None:
-            found = self._examined(definition, deployment, control)
+            found = self._examined(asked, definition, deployment, control)
         if found.control_offset != offset:
             found = replace(found, control_offset=offset)
             self._routes[definition, deployment] = found
@@ -145,12 +147,7 @@ class PointerRoutes:
         control, _ = self._known(self._followed, self._age_s)
         offset = asked.as_of if 0 <= asked.as_of <= control.offset else control.offset
         deployment = self._deployment(asked, control, offset)
-        registered = control.deployments.get((asked.component, deployment))
-        if registered is None or registered["recorded_only"]:
-            raise UnregisteredDeploymentError(
-                f"{asked.component} is pointed at deployment {deployment[:12]}, which runs cannot "
-                "go to: move the pointer"
-            )
+        self._registered(asked, deployment, control)
         return deployment, offset
 
     def manifests(self, deployment: str) -> dict[str, ComponentPart]:
@@ -163,7 +160,7 @@ class PointerRoutes:
 
     def _deployment(self, asked: Asked, control: Control, offset: int) -> str:
         component = asked.component
-        environment = asked.environment or self.environment
+        environment = self._environment(asked)
         if asked.pinned:
             if (component, asked.pinned) in control.deployments:
                 return asked.pinned
@@ -182,24 +179,33 @@ class PointerRoutes:
             )
         return standing.arms.choose(asked.routing_hash)
 
-    def _examined(
-        self, definition: ComponentDefinition, deployment: str, control: Control
-    ) -> Route:
-        """Compare a deployment with the loaded code; once for each."""
-        registered = control.deployments.get((definition.name, deployment))
+    def _environment(self, asked: Asked) -> str:
+        return asked.environment or self.environment
+
+    def _registered(self, asked: Asked, deployment: str, control: Control) -> Mapping[str, Any]:
+        """Return the registration of a deployment that runs can go to."""
+        registered = control.deployments.get((asked.component, deployment))
         if registered is None or registered["recorded_only"]:
+            environment = self._environment(asked)
             raise UnregisteredDeploymentError(
-                f"{definition.name} in {self.environment!r} is pointed at deployment "
+                f"{asked.component} in {environment!r} is pointed at deployment "
                 f"{deployment[:12]}, which "
                 f"{'is not registered for it' if registered is None else 'was only recorded'}: "
-                f"move the pointer, for example with `tailrace rollback {definition.name} --env "
-                f"{self.environment}`"
+                f"move the pointer, for example with `tailrace rollback {asked.component} --env "
+                f"{environment}`"
             )
+        return registered
+
+    def _examined(
+        self, asked: Asked, definition: ComponentDefinition, deployment: str, control: Control
+    ) -> Route:
+        """Compare a deployment with the loaded code; once for each."""
+        registered = self._registered(asked, deployment, control)
         try:
             part = component_part(registered["manifest"], definition.name)
         except UnreadableManifestError as error:
             raise UnregisteredDeploymentError(
-                f"{definition.name} in {self.environment!r} is pointed at deployment "
+                f"{definition.name} in {self._environment(asked)!r} is pointed at deployment "
                 f"{deployment[:12]}: {error}"
             ) from error
         loaded = self._digests.get(definition)

@@ -107,10 +107,14 @@ class Pointer:
 
     def as_of(self, offset: int) -> Standing | None:
         """Return what it said at an offset of the topic; None if nothing."""
-        if self.standings and self.standings[-1].revision <= offset:
-            return self.standings[-1]
-        count = bisect_right(self.standings, offset, key=attrgetter("revision"))
-        return self.standings[count - 1] if count else None
+        standings = self.standings
+        if standings:
+            # Looked at once: another thread may add one meanwhile.
+            now = standings[-1]
+            if now.revision <= offset:
+                return now
+        count = bisect_right(standings, offset, key=attrgetter("revision"))
+        return standings[count - 1] if count else None
 
     def rollback_target(self) -> Standing | None:
         """Return the last state that stood at 100 % and whose deployment was not rolled back.
@@ -188,14 +192,16 @@ class Control:
         """
         if offset <= self.offset:
             return None
-        self.offset = offset
+        ruling: Ruling | None = None
         if name == "deployment_registered":
             self._register(record)
         elif name == "pointer_moved":
-            return self._move(offset, record)
+            ruling = self._move(offset, record)
         elif name in {"pointer_frozen", "pointer_unfrozen"}:
             self._named(record).frozen = record if name == "pointer_frozen" else None
-        return None
+        # Last: whoever reads the offset in another thread finds what it stands for.
+        self.offset = offset
+        return ruling
 
     def _register(self, record: Mapping[str, Any]) -> None:
         key = (record["component"], record["deployment"])

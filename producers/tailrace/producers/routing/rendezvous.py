@@ -15,7 +15,7 @@ from math import log
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 _DRAWS = 1 << 64
 
@@ -47,21 +47,19 @@ class Arms:
         """
         if self._only is not None:
             return self._only
-        best, chosen = -1.0, ""
-        for name, score in self.scores(key):
-            if score > best:
-                best, chosen = score, name
-        return chosen
+        return max(self.scores(key))[1]
 
-    def scores(self, key: str) -> Iterator[tuple[str, float]]:
-        """Yield what each deployment draws for a key: the largest takes it."""
+    def scores(self, key: str) -> list[tuple[float, str]]:
+        """Return what each deployment draws for a key: the largest takes it."""
         drawn_from = key.encode()
+        found: list[tuple[float, str]] = []
         for name, negative_weight, started in self._drawing:
             hashed = started.copy()
             hashed.update(drawn_from)
             drawn = (int.from_bytes(hashed.digest()) + 0.5) / _DRAWS
             # The largest draws round to 1, whose logarithm is 0.
-            yield name, negative_weight / (log(drawn) or -1 / _DRAWS)
+            found.append((negative_weight / (log(drawn) or -1 / _DRAWS), name))
+        return found
 
     def shares(self, keys: Iterable[str]) -> dict[str, int]:
         """Return how many of the keys each deployment gets."""

@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tailrace.schemas.dead_letter_log import GivenUp
 from tailrace.sinks.archive.protocol import Commit, Insert, PartitionProtocol
 from tailrace.sinks.archive.storing import Stored, UnknownSchemasError
 
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from concurrent.futures import Executor
 
+    from tailrace.schemas.dead_letter_log import DeadLetterSender
     from tailrace.sinks.archive.blocks import Place
     from tailrace.sinks.archive.cutting import Block, LogRecord
-    from tailrace.sinks.archive.dead_letters import DeadLetterSender
     from tailrace.sinks.archive.options import SinkOptions, SinkStats
     from tailrace.sinks.archive.storing import BlockStore
     from tailrace.sinks.archive.unsettled import Recent
@@ -225,12 +226,17 @@ class Lane:
 
     async def _insert(self, block: Block[LogRecord]) -> int:
         stored = await self._stored(block)
+        place = self.place
         for rejected in stored.rejected:
-            await self._dead_letters.send(self.place, rejected)
+            bad = rejected.record
+            given_up = GivenUp(
+                place.log_id, place.topic, place.partition, bad.offset, bad.key, bad.value
+            )
+            await self._dead_letters.send(given_up, rejected.reason)
         stats = self._stats
         if stored.rejected:
             last = stored.rejected[-1]
-            where = f"{self.place.topic}:{self.place.partition}:{last.record.offset}"
+            where = f"{place.topic}:{place.partition}:{last.record.offset}"
             stats.last_dead_letter = f"{where}: {last.reason}"
         stats.rows += stored.rows
         stats.skipped += stored.skipped

@@ -60,6 +60,11 @@ class Log:
         """The log's id, as rows name it."""
         return self.lineage.log_id
 
+    async def topics(self, stem: str) -> list[str]:
+        """Return the names of the topics that begin so, sorted."""
+        names = cast("list[str]", await self._admin.list_topics())
+        return sorted(name for name in names if name.startswith(stem))
+
     async def partitions(self, topics: Sequence[str]) -> list[TopicPartition]:
         """Return the partitions of those of the topics that exist, by name and number.
 
