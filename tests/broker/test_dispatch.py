@@ -312,6 +312,9 @@ def test_what_cannot_be_sent_or_comes_too_late_is_told(fleet: Fleet) -> None:
                 with working(folder, fleet.variables, deployment):
                     answer = await submit("support", {"number": 2})
                     assert answer.output == ["v1", 2]
+                    odd_value = {"$body": ["no", {"$list": "reference"}]}
+                    answer = await submit("support", {"number": odd_value})
+                    assert answer.output == ["v1", odd_value]
                     for hang in ("exit", "cancel"):
                         with pytest.raises(DispatchedRunError):
                             await submit("support", {"number": 4, "hang": hang})
@@ -320,8 +323,9 @@ def test_what_cannot_be_sent_or_comes_too_late_is_told(fleet: Fleet) -> None:
             return deployment
 
     deployment = asyncio.run(main())
-    twice = ["note 4", "send 4"] * 2
-    assert fleet.effects == ["note 2", "send 2", *twice, "note 3", "send 3"]
+    done = [f"{what} {odd}" for odd in (2, {"$body": ["no", {"$list": "reference"}]}, 4, 4, 3)
+            for what in ("note", "send")]  # fmt: skip
+    assert fleet.effects == done
     errors = {event["error_type"] for event in read_events(fleet.kafka, fleet.prefix)}
     assert any(each.endswith("RequestExpiredError") for each in errors)
     letters = read_records(fleet.kafka, fleet.prefix, DEAD_LETTERS)

@@ -19,7 +19,7 @@ TRACE, REQUEST = "a" * 32, "b" * 32
 
 
 def last(run_id: str, **fields: Any) -> bytes:
-    told = {"kind": "run_completed", "output": "[1]", "last_seq": 1, **fields}
+    told = {"kind": "run_completed", "output": '[1,{"$$body":2}]', "last_seq": 1, **fields}
     return event(
         trace_id=TRACE, run_id=run_id, root_run_id=run_id, component="support", deployment="d",
         seq=1, ts=1, attributes={"request_id": REQUEST}, **told,
@@ -40,7 +40,7 @@ def test_the_first_answer_counts_and_later_ones_are_ignored() -> None:
     answers.take(last("1" * 32))
     for run_id in ("2" * 32, "3" * 32):
         answers.take(last(run_id, output="[2]"))
-    assert answer.result() == Answer([1], TRACE, "1" * 32, "d")
+    assert answer.result() == Answer([1, {"$body": 2}], TRACE, "1" * 32, "d")
     assert answers.ignored == 2
 
 

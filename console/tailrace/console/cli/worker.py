@@ -16,6 +16,7 @@ from tailrace.console.stored_records import StoredRecords
 from tailrace.producers.deployments.entry_points import imported
 from tailrace.producers.dispatch.worker import WorkerOptions, WorkerStats, run_worker
 from tailrace.producers.recording.definition import component_of
+from tailrace.producers.redaction import READY
 from tailrace.schemas.errors import TailraceError
 
 if TYPE_CHECKING:
@@ -48,6 +49,12 @@ def command(
     drain: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="How long a stop waits for what runs.")
     ] = 30.0,
+    redact: Annotated[
+        bool,
+        typer.Option(
+            "--redact", help="Record no keys, secret fields, card numbers and e-mail addresses."
+        ),
+    ] = False,
     session: Annotated[
         float,
         typer.Option(
@@ -74,6 +81,7 @@ def command(
         at_desk(find),
         environment=env,
         concurrency=concurrency,
+        redact=READY if redact else None,
         session_s=session,
         drain_s=drain,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import deque
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from tailrace.producers.recording.recording import REQUEST_ID
 from tailrace.schemas import wire
 from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.errors import TailraceError
-from tailrace.schemas.payload_reading import references
+from tailrace.schemas.payload_reading import references, resolve
 from tailrace.schemas.topic_admin import TopicAdminError, list_topics
 from tailrace.schemas.topics import RUNS
 
@@ -177,5 +176,5 @@ def _resolve(answer: Future[Answer], event: Mapping[str, Any]) -> None:
             )
         )
     else:
-        output = None if event["output"] is None else json.loads(event["output"])
+        output = resolve(event["output"], {})
         answer.set_result(Answer(output, trace_id, event["run_id"], event["deployment"]))

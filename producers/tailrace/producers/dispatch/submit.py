@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from tailrace.producers.client import Tailrace
     from tailrace.producers.delivery.sender import KafkaSender
-    from tailrace.producers.options import RunOptions
     from tailrace.producers.routing.route import Asked
 
 MAX_INPUT_BYTES = 512 * 1024
@@ -131,7 +130,11 @@ class _Submission:
     timeout_s: float
 
     def request(self, environment: str, deployment: str, control_offset: int) -> Request:
-        options, offer = self.origin.options, self.origin.offer
+        """Return the record. Within a run it makes an offer, which the dispatched run claims."""
+        parent, offer = self.origin.parent, self.origin.offer
+        if parent is not None:
+            offer = offer_at(parent)
+        options = self.origin.options if offer is None else offer.options
         now = datetime.now(UTC)
         request_id = new_id()
         return Request(
@@ -165,7 +168,7 @@ class Dispatcher:
         self._sender = sender
         self.answers = Answers(sender.options, sender.prefix)
         self._producer: Any = None
-        self._ready: asyncio.Lock | None = None
+        self._starting = asyncio.Lock()
         self._topics: set[str] = set()
 
     @property
@@ -218,17 +221,19 @@ class Dispatcher:
         )
 
     async def _start(self) -> None:
-        if self._ready is None:
-            self._ready = asyncio.Lock()
-        async with self._ready:
+        async with self._starting:
             if self._producer is not None:
                 return
-            await self.answers.start()
             producer: Any = AIOKafkaProducer(
                 **self._sender.options, acks="all", enable_idempotence=True
             )
-            await producer.start()
-            await send_schemas(producer, [latest("request")], prefix=self._sender.prefix)
+            try:
+                await producer.start()
+                await send_schemas(producer, [latest("request")], prefix=self._sender.prefix)
+                await self.answers.start()
+            except BaseException:
+                await producer.stop()
+                raise
             self._producer = producer
 
     def close(self, timeout_s: float) -> None:
@@ -270,13 +275,10 @@ def _prepared(
         )
     dispatcher = dispatcher_of(client, client.sender)
     origin = origin_of(client)
-    options = origin.options
-    if origin.parent is not None:
-        offer = offer_at(origin.parent)
-        if offer is not None:
-            origin = Origin(offer.options, offer=offer)
-    elif key and not options.routing_hashed:
-        origin = Origin(_keyed(options, key), offer=origin.offer)
+    if key and origin.parent is None and not origin.options.routing_hashed:
+        told = origin.options
+        keyed = replace(told, routing_key=told.routing_key or key)
+        origin = Origin(keyed, offer=origin.offer)
     asked = origin.asked(name, None)
     submission = _Submission(name, origin, asked, text.decode(), key, timeout_s)
     return dispatcher, routes, submission
@@ -290,7 +292,3 @@ def dispatcher_of(client: Tailrace, sender: KafkaSender) -> Dispatcher:
             found = _dispatchers[sender] = Dispatcher(client, sender)
             client.at_close.append(found.close)
         return found
-
-
-def _keyed(options: RunOptions, key: str) -> RunOptions:
-    return replace(options, routing_key=options.routing_key or key)

@@ -9,7 +9,6 @@ or never begun.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -34,13 +33,15 @@ from tailrace.schemas import wire
 from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.dead_letter_log import DeadLetterSender
 from tailrace.schemas.errors import TailraceError
+from tailrace.schemas.payload_reading import resolve
 from tailrace.schemas.records import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from tailrace.producers.dispatch.loaded import Loaded
     from tailrace.producers.dispatch.records import RecordSource
+    from tailrace.producers.redaction import Rule
 
 _log = logging.getLogger("tailrace.producers")
 
@@ -70,6 +71,7 @@ class WorkerOptions:
         environment: under which child runs of components beyond the deployment are routed, where a
             request does not say.
         concurrency: how many requests are run at once.
+        redact: what is taken out of what runs are recorded with; see `Tailrace`.
         session_s: after which silence the group takes a worker for dead.
         drain_s: how long a stop, or the loss of a partition, waits for what is being run.
     """
@@ -79,6 +81,7 @@ class WorkerOptions:
     prefix: str | None = None
     environment: str = "prod"
     concurrency: int = 8
+    redact: Rule | Sequence[Rule] | None = None
     session_s: float = 10.0
     drain_s: float = 30.0
 
@@ -137,6 +140,7 @@ async def run_worker(
         options.environment,
         options.prefix,
         require_kafka=True,
+        redact=options.redact,
         spool_bytes=0,  # what is stored must be on the log, where the next worker finds it
         handle_sigterm=False,
     )
@@ -295,7 +299,7 @@ class Worker(ConsumerRebalanceListener):
         try:
             schema, fields = wire.decode(record.value or b"")
             request = Request.parse(fields) if schema.name == "request" else None
-            given: Any = None if request is None else json.loads(request.input or "{}")
+            given = None if request is None else resolve(request.input or "{}", {})
         except (wire.WireError, ValueError, RecursionError):
             return None
         if request is None or request.deployment != self._options.deployment:
