@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 from reference_pages import markdown
 from tailrace.schemas import catalog
+from tailrace.sinks.migrations import shipped_migrations
 from tailrace.sinks.tables import COORDINATES, TABLES, Table
 
 if TYPE_CHECKING:
@@ -34,7 +36,18 @@ def tables_page() -> str:
         markdown.table(
             ("table", "records", "topics", "identity", "what its rows are"), map(_table, TABLES)
         ),
+        "The views are for people: each fact stands once in them. `DESCRIBE TABLE` says which "
+        "columns they have; those with the name of a record's field mean what it means.",
+        markdown.table(("view", "what its rows are"), _views()),
     )
+
+
+def _views() -> Iterator[tuple[str, str]]:
+    for migration in shipped_migrations():
+        view = re.search(r"^CREATE VIEW (\w+)", migration.sql, re.MULTILINE)
+        if view:
+            told = migration.sql[: view.start()].replace("--", "")
+            yield markdown.code(view[1]), markdown.sentence(told)
 
 
 def _table(table: Table) -> tuple[str, ...]:

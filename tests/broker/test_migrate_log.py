@@ -6,12 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka import OffsetAndMetadata, TopicPartition
+from aiokafka import OffsetAndMetadata
 
 from support.ledgers import read_ledger
 from support.log_journal import create_topics, fleet, write, write_async
 from support.log_moves import (
-    FILLER,
+    assert_same,
     bounds,
     commit,
     commits,
@@ -19,6 +19,8 @@ from support.log_moves import (
     delete_below,
     end_if_there,
     move,
+    partition,
+    pointer_move,
     rows,
     send_in_transactions,
     spawn_move,
@@ -45,8 +47,6 @@ from tailrace.sinks.tables import POINTER_MOVES, SCORES, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from support.log_journal import Keyed
 
 TRACE = "ab" * 16
 ROWS = "SELECT * FROM {table:Identifier} ORDER BY topic, partition, offset"
@@ -80,11 +80,6 @@ def after(kafka: str, clickhouse: str, database: str, topic_prefix: str) -> Sink
     return SinkOptions(kafka=kafka, clickhouse=clickhouse, database=database, prefix=topic_prefix)
 
 
-def pointer_move(number: int) -> Keyed:
-    fields = {"move_id": f"{number}", "component": "support", "environment": "dev"}
-    return "control", b"support", encode(latest("pointer_moved"), fields)
-
-
 def score(number: int) -> bytes:
     return encode(latest("score"), {"score_id": f"{number}", "trace_id": TRACE})
 
@@ -113,20 +108,6 @@ def letters(options: SinkOptions) -> list[tuple[str, int, int]]:
         ]
     finally:
         client.close()
-
-
-def partition(prefix: str, suffix: str) -> TopicPartition:
-    return TopicPartition(f"{prefix}{suffix}", 0)
-
-
-async def assert_same(old: str, new: str, where: TopicPartition) -> None:
-    """Hold the copy to the original by bytes and offsets, without what moved it."""
-    assert await bounds(new, where) == await bounds(old, where)
-    there = [row for row in await rows(new, where) if row[4] != FILLER]
-    here = await rows(old, where)
-    if where.topic.endswith("windows"):  # it may have been compacted further since
-        there = [row for row in there if row[0] in {kept[0] for kept in here}]
-    assert there == here
 
 
 def compact(old: str, prefix: str) -> None:
@@ -332,6 +313,34 @@ def test_a_switch_that_is_killed_at_any_step_is_finished_by_the_next(
     write(old, topic_prefix, fleet(1))
     with pytest.raises(MoveRefusedError, match=r"written to .* of the old one since"):
         asyncio.run(move(old, kafka, topic_prefix))
+
+
+def test_a_log_comes_back_to_the_cluster_it_began_on(
+    before: SinkOptions, after: SinkOptions, topic_prefix: str
+) -> None:
+    old, kafka = before.kafka or "", after.kafka or ""
+    write(old, topic_prefix, [*fleet(10), *map(pointer_move, range(3))])
+    portions = [[score(number), score(number + 10)] for number in range(3)]
+    asyncio.run(send_in_transactions(old, f"{topic_prefix}scores", portions, aborted=[1]))
+    asyncio.run(archive(before))
+    assert asyncio.run(move(old, kafka, topic_prefix, switch=True)).switched
+    asyncio.run(archive(after))
+    write(kafka, topic_prefix, fleet(5))
+    asyncio.run(archive(after))
+
+    assert asyncio.run(move(kafka, old, topic_prefix, switch=True)).switched
+
+    write(old, topic_prefix, fleet(2))
+    asyncio.run(archive(before))
+    assert rows_and_identities(before, "events", "trace_id", "run_id", "seq") == (85, 85)
+    rows_now = stored(before)
+    assert (len(rows_now["scores"]), len(rows_now["pointer_moves"])) == (4, 3)
+    there, back = rows_now["log_moves"]
+    assert there["old_cluster_id"] == back["new_cluster_id"] != back["old_cluster_id"]
+    assert {row["log_id"] for row in rows_now["events"]} == {there["old_cluster_id"]}
+    assert read_ledger(before).whole
+    with pytest.raises(LogMovedAwayError, match="moved to the cluster"):
+        asyncio.run(archive(after))
 
 
 def test_a_cluster_that_holds_other_records_is_refused(

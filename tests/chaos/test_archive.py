@@ -173,6 +173,10 @@ def compare_queries(client: Client, log: Log, agents: Agents) -> None:
     listed = list_traces(client, TraceFilter(), limit=agents.runs + 1)
     assert len(listed) == agents.runs
     assert {(row.status, row.runs, row.steps) for row in listed} == {("complete", 1, STEPS_A_RUN)}
+    views = {"runs": agents.runs, "tool_calls": agents.runs * STEPS_A_RUN, "gaps": 0}
+    for view, rows in views.items():
+        counted = "SELECT count() AS rows FROM {view:Identifier}"
+        assert ask(client, counted, {"view": view}) == [{"rows": rows}], view
     for row in listed[:20]:
         assert len(raw_events(client, row.trace_id)) == EVENTS_A_RUN
 

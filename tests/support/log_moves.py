@@ -14,10 +14,14 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tailrace.console.moving import appending
 from tailrace.console.moving.moving import Moved, move_log
+from tailrace.schemas.catalog import latest
 from tailrace.schemas.consumers import stop_consumer
+from tailrace.schemas.wire import encode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from support.log_journal import Keyed
 
 _NODE = "1"
 FILLER = (("tailrace.filler", b""),)
@@ -72,6 +76,27 @@ async def bounds(bootstrap: str, partition: TopicPartition) -> tuple[int, int]:
         return begins[partition], ends[partition]
     finally:
         await stop_consumer(consumer)
+
+
+def pointer_move(number: int) -> Keyed:
+    """Return a record of `control`."""
+    fields = {"move_id": f"{number}", "component": "support", "environment": "dev"}
+    return "control", b"support", encode(latest("pointer_moved"), fields)
+
+
+def partition(prefix: str, suffix: str) -> TopicPartition:
+    """Return the first partition of a topic of the log."""
+    return TopicPartition(f"{prefix}{suffix}", 0)
+
+
+async def assert_same(old: str, new: str, where: TopicPartition) -> None:
+    """Hold the copy to the original by bytes and offsets, without what moved it."""
+    assert await bounds(new, where) == await bounds(old, where)
+    there = [row for row in await rows(new, where) if row[4] != FILLER]
+    here = await rows(old, where)
+    if where.topic.endswith("windows"):  # it may have been compacted further since
+        there = [row for row in there if row[0] in {kept[0] for kept in here}]
+    assert there == here
 
 
 async def send_in_transactions(
