@@ -38,7 +38,10 @@ demo: $(READY) ## start the local stack, run a fleet of agents, show their trace
 	@# DEMO_TRAJECTORIES=FILE gets there by itself, from the environment or after `make demo`.
 	@$(BIN)/python examples/demo.py
 
-test: lint ## check style, types and floors, then run every test
+test: $(READY) ## check style, types and floors, then run every test
+	@# Meanwhile the broker's class archive is made, with which each of many brokers starts faster.
+	@$(BIN)/python -m tailrace.console.local.class_training & $(MAKE) lint || failed=yes; wait; \
+	  [ -z "$${failed:-}" ]
 	@echo "== pytest: every test, in $(WORKERS) workers with servers of their own"
 	@# A file's tests stay together. The files come in their order: those that wait for servers first.
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder

@@ -12,8 +12,9 @@ import pytest
 from support.log import append, read_all
 from support.stack import address_of, running_kafka
 from support.waiting import wait_until
+from tailrace.console.local import kafka_format
 from tailrace.console.local.class_training import train_if_missing
-from tailrace.console.local.kafka import Kafka, KafkaError, find_runtime
+from tailrace.console.local.kafka import Kafka, KafkaError, Runtime, find_runtime
 from tailrace.console.local.kafka_probe import ask_broker
 from tailrace.console.local.ports import HOST, free_ports
 
@@ -82,6 +83,36 @@ def test_a_class_archive_is_made_once_and_a_damaged_one_breaks_no_start(tmp_path
         broker.start()
         append(address_of(broker), "works", [b"one"])
         broker.stop()
+
+
+def test_a_second_folder_is_formatted_without_the_tool_and_is_a_cluster_of_its_own(
+    fresh_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clusters: set[str] = set()
+    written: list[bytes] = []
+    run_tool = kafka_format.run_tool
+    runs: list[Path] = []
+
+    def noted(folder: Path, runtime: Runtime) -> None:
+        runs.append(folder)
+        run_tool(folder, runtime)
+
+    monkeypatch.setattr(kafka_format, "run_tool", noted)
+    for number in range(3):
+        broker = Kafka(tmp_path / f"{number}", tmp_path / "log")
+        broker.start()
+        append(address_of(broker), "works", [b"one"])
+        answer = ask_broker(HOST, int(address_of(broker).rpartition(":")[2]), 5)
+        broker.stop()
+        assert answer is not None
+        clusters.add(answer.cluster_id)
+        [kept] = (fresh_cache / "formats").iterdir()
+        written.append(kept.read_bytes())
+        if number == 1:
+            kept.write_bytes(written[1][:-1])  # damaged: it is made again
+    assert len(clusters) == 3
+    assert [folder.name for folder in runs] == ["0", "2"]
+    assert written[0] == written[1] != b""
 
 
 def test_a_cancelled_training_leaves_nothing(fresh_cache: Path) -> None:

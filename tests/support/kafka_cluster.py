@@ -24,7 +24,8 @@ from aiokafka.errors import KafkaError
 
 from support.waiting import wait_until
 from tailrace.console.local.children import Child
-from tailrace.console.local.kafka import find_runtime, new_cluster_id
+from tailrace.console.local.kafka import find_runtime
+from tailrace.console.local.kafka_format import new_id
 from tailrace.console.local.kafka_probe import ask_broker
 from tailrace.console.local.kafka_settings import LOCALE, server_properties
 from tailrace.console.local.ports import HOST, free_ports
@@ -69,7 +70,7 @@ class KafkaCluster:
 
     def start(self) -> None:
         """Format and start all nodes, and wait until they serve."""
-        cluster_id = new_cluster_id(uuid.uuid4())
+        cluster_id = new_id(uuid.uuid4())
         for node in NODES:
             self._write_properties(node)
             if node != 1:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, strategies
 
-from tailrace.console.local.kafka import new_cluster_id
 from tailrace.console.local.kafka_failures import failure_sentence, port_was_taken
+from tailrace.console.local.kafka_format import new_id
 
 if TYPE_CHECKING:
     import uuid
@@ -46,7 +46,7 @@ def test_an_unknown_cause_shows_the_last_lines_and_the_log() -> None:
 
 
 @given(strategies.uuids())
-def test_a_cluster_id_is_never_taken_for_an_option(source: uuid.UUID) -> None:
-    cluster_id = new_cluster_id(source)
-    assert len(cluster_id) == 22
-    assert not cluster_id.startswith("-")
+def test_an_id_of_kafkas_is_never_taken_for_an_option(source: uuid.UUID) -> None:
+    made = new_id(source)
+    assert len(made) == 22
+    assert not made.startswith("-")

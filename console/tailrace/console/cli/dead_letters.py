@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 import time
 from datetime import UTC, datetime
@@ -58,14 +57,6 @@ def find(client: Client, text: str, log: str | None) -> ListedDeadLetter:
         NoSuchLetterError: if there is no such letter.
     """
     return find_dead_letter(client, *parse_place(text, "`tailrace dead-letters ls`"), log or "")
-
-
-def actor() -> str:
-    """Return the name of who runs this, for the record; empty where the system knows none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return ""
 
 
 def wait_until_decided(client: Client, letters: Sequence[ListedDeadLetter], state: str) -> None:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from tailrace.console.actor import actor
 from tailrace.console.cli.dead_letters import (
     IdsArgument,
     LogOption,
     WhyOption,
-    actor,
     find,
     wait_until_decided,
 )

@@ -6,11 +6,11 @@ import sys
 import typer
 from clickhouse_connect.driver.client import Client
 
+from tailrace.console.actor import actor
 from tailrace.console.cli.dead_letters import (
     IdsArgument,
     LogOption,
     WhyOption,
-    actor,
     find,
     wait_until_decided,
 )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import re
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tailrace.console.actor import actor
 from tailrace.console.report.amounts import plural
 from tailrace.schemas.errors import TailraceError
 from tailrace.sinks.archive.options import SinkOptions
@@ -64,7 +64,7 @@ def command(
         raise typer.BadParameter("name the traces to forget, or say --again")
     ids = _ids(traces)
     _confirm(ids, yes=yes)
-    done = asyncio.run(forget(SinkOptions(), ids, actor=getpass.getuser(), reason=reason))
+    done = asyncio.run(forget(SinkOptions(), ids, actor=actor(), reason=reason))
     _tell(ids, done)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from tailrace.console.cli.dead_letters import actor
+from tailrace.console.actor import actor
 from tailrace.console.report.pointers import share_text, short
 from tailrace.console.report.printable import one_line
 from tailrace.producers.routing.control import DEV

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import tempfile
 import threading
 from pathlib import Path
@@ -47,6 +49,10 @@ def train_if_missing(cancelled: threading.Event) -> bool:
 def _train(runtime: Runtime, cancelled: threading.Event) -> bool:
     archive = runtime.archive
     staged = archive.path.with_suffix(".part")
+    # The caller holds the lock: what lies there was left by a training that was killed. Java's own
+    # intermediate file is as large as an archive.
+    for left in archive.path.parent.glob("*.part*"):
+        left.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="tailrace-training-") as name:
         kafka = Kafka(
             Path(name) / "kafka",
@@ -62,7 +68,8 @@ def _train(runtime: Runtime, cancelled: threading.Event) -> bool:
             return written
         finally:
             kafka.stop()
-            staged.unlink(missing_ok=True)
+            for part in archive.path.parent.glob(f"{staged.name}*"):
+                part.unlink(missing_ok=True)
 
 
 def _end_soon(kafka: Kafka, cancelled: threading.Event) -> bool:
@@ -106,3 +113,14 @@ async def _use(bootstrap: str) -> None:
     finally:
         await stop_consumer(consumer)
         await producer.stop()
+
+
+def main() -> None:
+    """Make the archive ahead of time, for who will start many brokers; says nothing."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains until topics are there
+    with contextlib.suppress(StackError):  # whoever starts a broker will hear of it
+        train_if_missing(threading.Event())
+
+
+if __name__ == "__main__":
+    main()

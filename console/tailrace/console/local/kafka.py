@@ -6,13 +6,9 @@ the broker's own death, also by kill -9; a power failure may lose the last secon
 
 from __future__ import annotations
 
-import base64
-import os
 import re
-import subprocess
 import threading
 import time
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +18,7 @@ from tailrace.console.local.errors import InterruptedStartError, StackError
 from tailrace.console.local.jars import Progress, provide_jars
 from tailrace.console.local.java import Java, find_java
 from tailrace.console.local.kafka_failures import failure_sentence, port_was_taken
+from tailrace.console.local.kafka_format import format_folder
 from tailrace.console.local.kafka_probe import ask_broker
 from tailrace.console.local.kafka_settings import LOCALE, java_options, server_properties
 from tailrace.console.local.ports import HOST, free_ports, is_free
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.02
 _PROBE_S = 1.0
-_FORMAT_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 15.0
 
 
@@ -132,7 +128,7 @@ class Kafka:
         runtime = find_runtime(self._reported)
         deadline = time.monotonic() + timeout_s
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._format(runtime)
+        format_folder(self._folder, runtime)
         archive = runtime.archive if self._extra_options is None else None
         try:
             self._launch(runtime, archive, deadline)
@@ -217,36 +213,6 @@ class Kafka:
         if chosen[1] == chosen[0]:
             chosen[1] = fresh[1]
         return chosen[0], chosen[1]
-
-    def _format(self, runtime: Runtime) -> None:
-        if (self._folder / "data" / "meta.properties").exists():
-            return
-        properties = self._folder / "format.properties"
-        text = server_properties(self._folder / "data", *free_ports(2))
-        properties.write_text(text, encoding="utf-8")
-        cluster_id = new_cluster_id(uuid.uuid4())
-        tool = ("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(properties))
-        java, *rest = runtime.command(*tool)
-        archived = runtime.archive.reading()
-        answer = subprocess.run(
-            [java, *archived, *rest],
-            capture_output=True,
-            text=True,
-            timeout=_FORMAT_TIMEOUT_S,
-            check=False,
-            env={**os.environ, **LOCALE},
-        )
-        properties.unlink()
-        if answer.returncode:
-            raise KafkaError(failure_sentence(answer.stdout + answer.stderr, self._folder))
-
-
-def new_cluster_id(source: uuid.UUID) -> str:
-    """Return a cluster id as Kafka writes them: 22 characters, the first of them no dash.
-
-    A leading dash, one time in 64, would make it an option of the tool that takes it.
-    """
-    return base64.urlsafe_b64encode(b"\x00" + source.bytes[1:]).decode().rstrip("=")
 
 
 class _EndedEarlyError(KafkaError):

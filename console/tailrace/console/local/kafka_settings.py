@@ -9,11 +9,13 @@ from tailrace.console.local.ports import HOST
 if TYPE_CHECKING:
     from pathlib import Path
 
+NODE_ID = 1
+
 SERVER_PROPERTIES = """\
 # Written by `tailrace up` at each start: changes here are lost.
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{host}:{controller_port}
+node.id={node_id}
+controller.quorum.voters={node_id}@{host}:{controller_port}
 listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
 advertised.listeners=PLAINTEXT://{host}:{port}
 controller.listener.names=CONTROLLER
@@ -38,6 +40,9 @@ group.initial.rebalance.delay.ms=0
 # instead of 9 s. Broker and controller are one process, so a pause is one for both.
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=400
+# No empty metadata record twice a second, each of them forced to the disk: there is no other
+# controller that would have to see that this one lives.
+metadata.max.idle.interval.ms=0
 # 128 MiB at most for one message batch's segment: a laptop's disk is not filled by empty segments.
 log.segment.bytes=134217728
 # The cleaner's default of 128 MiB is a quarter of this heap.
@@ -69,7 +74,11 @@ _ASCII_END = 128
 def server_properties(folder: Path, port: int, controller_port: int) -> str:
     """Return the text of `server.properties` for a broker that keeps its log in `folder`."""
     return SERVER_PROPERTIES.format(
-        host=HOST, port=port, controller_port=controller_port, folder=_escaped(folder)
+        node_id=NODE_ID,
+        host=HOST,
+        port=port,
+        controller_port=controller_port,
+        folder=_escaped(folder),
     )
 
 

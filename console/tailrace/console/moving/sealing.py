@@ -6,13 +6,13 @@ copied last, when everything else is in its place: a sink that finds it there ma
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import AIOKafkaProducer
 
+from tailrace.console.actor import actor
 from tailrace.schemas import topics
 from tailrace.schemas.catalog import latest
 from tailrace.schemas.records import LogMoved
@@ -42,7 +42,7 @@ async def seal(old: Side, new: Side, prefix: str) -> None:
         old_cluster_id=old.cluster_id,
         new_cluster_id=new.cluster_id,
         ts=datetime.now(UTC),
-        actor=getpass.getuser(),
+        actor=actor(),
         tailrace_version=version("tailrace"),
     )
     value = encode(latest(LogMoved.schema_name), record.flatten())
