@@ -100,15 +100,30 @@ def test_the_sink_refuses_old_tables_if_it_may_not_migrate(
 def test_migrate_says_what_it_would_do_then_does_it_then_has_nothing_to_do(
     database: str, tmp_path: Path, variables: dict[str, str]
 ) -> None:
-    would, does, done = (
+    would, does, done, would_index, index, again = (
         tailrace("migrate", *options, data=tmp_path, variables=variables)
-        for options in (("--dry-run",), (), ())
+        for options in (
+            ("--dry-run",),
+            (),
+            (),
+            ("--text-index", "--dry-run"),
+            ("--text-index",),
+            ("--text-index",),
+        )
     )
-    assert [run.returncode for run in (would, does, done)] == [0, 0, 0]
+    assert [run.returncode for run in (would, does, done, would_index, index, again)] == [0] * 6
     assert would.stdout.splitlines()[0] == "would apply 0001_events.sql"
     assert does.stdout == would.stdout.replace("would apply", "applied")
     number = len(does.stdout.splitlines())
     assert done.stdout == f"database {database} is up to date: all {number} migrations applied\n"
+    assert [run.stdout.splitlines()[-1] for run in (would_index, index, again)] == [
+        "would index the words of payloads",
+        (
+            "the words of payloads are indexed from now on; what is stored already follows in the "
+            "background"
+        ),
+        "the words of payloads are indexed already",
+    ]
 
 
 @pytest.mark.parametrize("missing", ["TAILRACE_KAFKA", "TAILRACE_CLICKHOUSE"])

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tailrace.sinks.archive.options import SinkOptions
     from tailrace.sinks.gaps.log import Log
     from tailrace.sinks.tables import Table
+from tailrace.sinks.text_index import add_text_index, has_text_index
 
 SHADOW = "_rebuild"
 """What the name of the database beside ends with."""
@@ -109,6 +110,8 @@ async def rebuild(
             raise RebuildRefusedError(_lost_sentence(done.lost))
         shadow = await asyncio.to_thread(_make_shadow, options, database)
         stack.callback(shadow.close)
+        if await asyncio.to_thread(has_text_index, client):
+            await asyncio.to_thread(add_text_index, shadow)
         filling = Filling(log, shadow, follower.book, on_progress)
         done.rejected = await filling.fill(begins, cuts)
         forgotten = await read_forgotten(log, options.topic_prefix)
