@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tailrace.schemas.payloads import Body
     from tailrace.schemas.topics import Topic
 
+SENDER_THREAD = "tailrace-sender"
+"""The name of the thread that sends, on which nobody may wait for what it sends."""
+
 
 class KafkaUnreachableError(TailraceError):
     """The client could not be opened: no broker answered in time, or it lacks a topic."""

@@ -21,10 +21,9 @@ from tailrace.producers.delivery.backlog import Way
 from tailrace.producers.delivery.delivery import Delivery
 from tailrace.producers.delivery.followed import Followed
 from tailrace.producers.delivery.ledger import Ledger
-from tailrace.producers.delivery.outlet import KafkaUnreachableError
+from tailrace.producers.delivery.outlet import SENDER_THREAD, KafkaUnreachableError
 from tailrace.producers.delivery.room import MAX_QUEUED, Room
 from tailrace.producers.delivery.topic_reader import read_to_end
-from tailrace.producers.recording.durability import SENDER_THREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,6 +10,7 @@ import concurrent.futures
 import threading
 from typing import TYPE_CHECKING, Literal
 
+from tailrace.producers.delivery.outlet import SENDER_THREAD
 from tailrace.producers.process.guard import guarded, unacknowledged
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 Durability = Literal["run", "step", "async"]
 """`run`: the call of a root run returns when the last events of its execution are stored. `step`:
 each step's call, too, returns when its event is. `async`: no call waits."""
-
-SENDER_THREAD = "tailrace-sender"
-"""The name of the thread that sends, which must wait for nothing of this."""
 
 
 def wait_blocking(begun: RecordedStep | None, error: BaseException | None = None) -> None:

@@ -7,8 +7,8 @@ import concurrent.futures
 import threading
 from typing import TYPE_CHECKING, Any
 
+from tailrace.producers.delivery.outlet import SENDER_THREAD
 from tailrace.producers.process.guard import guarded, unacknowledged
-from tailrace.producers.recording.durability import SENDER_THREAD
 from tailrace.producers.tree.forks import continuation
 
 if TYPE_CHECKING:
