@@ -156,7 +156,7 @@ def _rows(client: Client, asked: TraceFilter, limit: int, *, whole: bool) -> lis
     ids_sql = newest_sql(given) if limit <= _IDS_AT_ONCE else None
     if ids_sql is not None:
         ids = [tuple(row.values()) for row in ask(client, ids_sql, parameters)]
-        if len(ids) < limit and not whole:
+        if not ids or (len(ids) < limit and not whole):
             return []
         rows = ask(client, known_sql(given), {**parameters, "ids": ids})
         if len(rows) >= limit or len(ids) < limit or not whole:

@@ -19,6 +19,7 @@ from tailrace.console.local.gateway.formats import content_type
 from tailrace.console.local.gateway.framing import refuse_frames
 from tailrace.console.local.gateway.inserting import run_insert
 from tailrace.console.local.gateway.lanes import Lane, Lanes
+from tailrace.console.local.gateway.proof import FailedInserts
 from tailrace.console.local.gateway.reading import reading
 from tailrace.console.local.gateway.reply import Reply, error_response
 from tailrace.console.local.gateway.request import Ask, parse_arguments, read_ask
@@ -46,6 +47,7 @@ class Gateway:
 
     def __init__(self, engine: Engine, options: GatewayOptions) -> None:
         self._engine = engine
+        self._failed_inserts = FailedInserts()
         self._options = options
         self._stopping = False
         self._lanes = Lanes(
@@ -191,7 +193,15 @@ class Gateway:
             await lane.run(lambda: prepare(connection, settings, ask.database))
             if isinstance(statement, Insert):
                 limit = self._options.max_insert_bytes
-                await run_insert(lane, connection, statement, body=body, reply=reply, limit=limit)
+                await run_insert(
+                    lane,
+                    connection,
+                    statement,
+                    failed=self._failed_inserts,
+                    body=body,
+                    reply=reply,
+                    limit=limit,
+                )
             else:
                 output = statement.format or ask.default_format
                 job = reading(

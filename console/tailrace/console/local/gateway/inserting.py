@@ -11,6 +11,7 @@ from tailrace.console.local.gateway.proof import Proof
 if TYPE_CHECKING:
     from tailrace.console.local.gateway.connection import Connection, Inserter
     from tailrace.console.local.gateway.lanes import Lane
+    from tailrace.console.local.gateway.proof import FailedInserts
     from tailrace.console.local.gateway.reply import Reply
     from tailrace.console.local.gateway.statement import Insert
 
@@ -18,7 +19,14 @@ _APPEND_BYTES = 1 << 20
 
 
 async def run_insert(
-    lane: Lane, connection: Connection, insert: Insert, *, body: Body, reply: Reply, limit: int
+    lane: Lane,
+    connection: Connection,
+    insert: Insert,
+    *,
+    failed: FailedInserts,
+    body: Body,
+    reply: Reply,
+    limit: int,
 ) -> None:
     """Insert what came with the statement and the rest of the body; raises GatewayError.
 
@@ -27,7 +35,7 @@ async def run_insert(
     block holds a million rows unless settings say otherwise).
     """
     try:
-        proof = Proof(connection, insert.head)
+        proof = Proof(connection, insert.head, failed)
         await lane.run(proof.begin)
         inserter = await lane.run(lambda: connection.send_insert(insert.head, insert.format))
         try:

@@ -34,39 +34,57 @@ _UNKNOWN_STATUS = (
 )
 
 
+class FailedInserts:
+    """How many inserts have failed as far as this gateway has seen; one object an engine.
+
+    What was seen is never more than the engine's own counter says at that moment, so an insert of
+    whose failure nobody knows yet shows in the next look, whosoever it was.
+    """
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def count(self, connection: Connection) -> int:
+        """Ask the engine; blocks for a millisecond."""
+        self.seen = int(connection.query(_COUNT, "TSV").bytes() or 0)
+        return self.seen
+
+
 class Proof:
     """Stands around one insert: begun before it, asked once it is finished.
 
     Args:
         connection: the insert's own.
         head: the insert's statement.
+        failed: the engine's failed inserts.
     """
 
-    def __init__(self, connection: Connection, head: bytes) -> None:
+    def __init__(self, connection: Connection, head: bytes, failed: FailedInserts) -> None:
         self._connection = connection
         self._name = uuid.uuid4().hex
         self._hides = any(name in head.lower() for name in _LOG_SETTINGS)
-        self._failed = 0
+        self._failed = failed
+        self._before = 0
 
     def begin(self) -> None:
         """Name the insert, and note how many have failed so far; blocks for a millisecond."""
         self._connection.query(_NAME.format(name=self._name).encode(), "Null")
-        self._failed = self._count()
+        # Where the log cannot tell afterwards whose failure it was, the newest number is worth it.
+        failed = self._failed
+        self._before = failed.count(self._connection) if self._hides else failed.seen
 
     def failure(self) -> GatewayError | None:
         """Return why the insert is not acknowledged, None if it is stored.
 
-        Blocks for half a millisecond; where any insert failed meanwhile, for a tenth of a second.
+        Blocks for a millisecond; where any insert failed since the last look, for a tenth of a
+        second.
         A statement that changes the log's settings cannot be found in it: its client is told that
         nobody knows, and can send it again under its token.
         """
-        if self._count() == self._failed:
+        if self._failed.count(self._connection) == self._before:
             return None
         self._connection.query(_FLUSH, "Null")
         said = self._connection.query(_FOUND.format(name=self._name).encode(), "RawBLOB").bytes()
         if said:
             return from_engine(RuntimeError(said.decode("utf-8", "replace")))
         return from_engine(RuntimeError(_UNKNOWN_STATUS)) if self._hides else None
-
-    def _count(self) -> int:
-        return int(self._connection.query(_COUNT, "TSV").bytes() or 0)
