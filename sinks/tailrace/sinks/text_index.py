@@ -1,7 +1,7 @@
 """An index of the words in payloads, for who searches them often: there only if asked for.
 
-It makes `traces ls --text` over everything about ten times cheaper, and storing an event a third to
-a half dearer, in processor time and on disk (design/017-speed.md). No question is put differently
+It makes `traces ls --text` over everything several times cheaper, and storing an event a third to a
+half dearer, in processor time and on disk (design/017-speed.md). No question is put differently
 with it: the engine answers `ILIKE` from the words of the index, also for a part of a word.
 """
 

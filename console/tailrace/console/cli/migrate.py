@@ -24,7 +24,7 @@ def command(
         bool | None,
         typer.Option(
             "--text-index/--no-text-index",
-            help="Index the words of payloads, or do so no longer. [default: as it is]",
+            help="Index the words of payloads, or do so no longer.",
         ),
     ] = None,
 ) -> None:
@@ -34,8 +34,9 @@ def command(
     it as well when it starts. The database is $TAILRACE_DATABASE, else
     `tailrace`.
 
-    An index of words makes `tailrace traces ls --text` about ten times
-    cheaper, and storing a third to a half dearer, in time and on disk.
+    An index of words makes `tailrace traces ls --text` several times cheaper,
+    and storing a third to a half dearer, in time and on disk. Unless told, it
+    is there or not as before.
     """
     client = connect()
     database = client.database

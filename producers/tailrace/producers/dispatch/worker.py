@@ -185,6 +185,7 @@ class Worker(ConsumerRebalanceListener):
         self._sure_until = 0.0
         self._proved = asyncio.Event()
         self._failure: BaseException | None = None
+        self._behind = False  # whether a commit failed and this was said
 
     async def run(self, components: Iterable[Callable[..., Any]], stop: asyncio.Event) -> None:
         """Work until told to stop."""
@@ -348,18 +349,21 @@ class Worker(ConsumerRebalanceListener):
 
     async def _commit(self, partitions: list[Any]) -> bool:
         done: dict[Any, int] = {}
-        for partition in partitions:
-            lane = self._lanes.get(partition)
-            position = None if lane is None else lane.progress.position
-            done[partition] = (
-                await self._consumer.position(partition) if position is None else position
-            )
         try:
+            for partition in partitions:
+                lane = self._lanes.get(partition)
+                position = None if lane is None else lane.progress.position
+                done[partition] = (
+                    await self._consumer.position(partition) if position is None else position
+                )
             if done:
                 await self._consumer.commit(done)
-        except (KafkaError, OSError) as error:
-            _log.warning("tailrace: what is done is not committed yet: %r", error)
+        except (KafkaError, OSError) as error:  # a partition may be another's meanwhile, too
+            level = logging.DEBUG if self._behind else logging.WARNING
+            _log.log(level, "tailrace: what is done is not committed yet: %r", error)
+            self._behind = True
             return False
+        self._behind = False
         return True
 
     async def on_partitions_assigned(self, assigned: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] - awaited by aiokafka
@@ -393,5 +397,4 @@ class Worker(ConsumerRebalanceListener):
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        if partitions:
-            await self._commit([each for each in partitions if each in self._lanes])
+        await self._commit([each for each in partitions if each in self._lanes])
