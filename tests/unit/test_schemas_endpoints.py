@@ -6,6 +6,8 @@ import inspect
 import json
 import os
 import ssl
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -148,3 +150,20 @@ def test_a_tls_file_that_cannot_be_used_is_said(tmp_path: Path, name: str) -> No
     for path in (broken, tmp_path / "missing.pem"):
         with pytest.raises(KafkaSettingError, match=f"TAILRACE_KAFKA_{name} cannot be used: "):
             connection_arguments({f"TAILRACE_KAFKA_{name}": str(path)})
+
+
+def test_the_clients_warnings_are_for_who_configured_logging() -> None:
+    program = (
+        "import logging, tailrace.producers.client; "
+        "logging.getLogger('aiokafka.conn').warning('theirs'); "
+        "logging.getLogger('tailrace.producers').warning('ours')"
+    )
+    for configured, told in (("", "ours\n"), ("logging.basicConfig(format='%(message)s'); ", "")):
+        run = subprocess.run(
+            [sys.executable, "-c", f"import logging; {configured}{program}"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert run.stderr == (told or "theirs\nours\n")

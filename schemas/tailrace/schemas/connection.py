@@ -5,6 +5,7 @@ Where Kafka is stands in `endpoints`; this is how to speak to it: TLS, SASL, tim
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,10 @@ from tailrace.schemas.errors import TailraceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+# aiokafka warns several times a second while a broker is away. That is for who configured logging:
+# in an agent that did not, our own lines say what becomes of its events.
+logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 
 PREFIX = "TAILRACE_KAFKA_"
 

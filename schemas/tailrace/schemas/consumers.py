@@ -1,9 +1,13 @@
-"""The end of a reader of the log, which aiokafka's own may never reach."""
+"""Readers of the log: what those in the background are told, and an end that surely comes."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
+
+FOLLOWING: dict[str, Any] = {"retry_backoff_ms": 500}
+"""For a reader that follows a topic for as long as its process lives: while the broker is away it
+tries, and says so in its log, twice a second instead of ten times."""
 
 _AGAIN_S = 0.5
 

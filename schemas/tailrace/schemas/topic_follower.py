@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from tailrace.schemas.consumers import stop_consumer
+from tailrace.schemas.consumers import FOLLOWING, stop_consumer
 from tailrace.schemas.errors import TailraceError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class TopicFollower:
         """
         self.position = 0
         self._consumer = AIOKafkaConsumer(
-            **self._options, enable_auto_commit=False, auto_offset_reset="earliest"
+            **{**FOLLOWING, **self._options}, enable_auto_commit=False, auto_offset_reset="earliest"
         )
         try:
             async with asyncio.timeout(timeout_s):

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from tailrace.producers.recording.recording import REQUEST_ID
 from tailrace.schemas import wire
-from tailrace.schemas.consumers import stop_consumer
+from tailrace.schemas.consumers import FOLLOWING, stop_consumer
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.payload_reading import references, resolve
 from tailrace.schemas.topic_admin import TopicAdminError, list_topics
@@ -82,7 +82,7 @@ class Answers:
     async def start(self) -> None:
         """Stand at the end of every partition. Raises aiokafka's errors and `TopicAdminError`."""
         consumer: Any = AIOKafkaConsumer(
-            **self._options, enable_auto_commit=False, auto_offset_reset="latest"
+            **{**FOLLOWING, **self._options}, enable_auto_commit=False, auto_offset_reset="latest"
         )
         there = await list_topics((RUNS,), prefix=self._prefix, options=self._options)
         name = RUNS.name(self._prefix)
