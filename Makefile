@@ -10,7 +10,7 @@ PYTHON ?= python3
 # How many seeds `make chaos` plays.
 SEEDS ?= 20
 # How many processes share the files of tests: more than two cores, for tests wait for servers.
-WORKERS ?= 3
+WORKERS ?= 4
 BIN := .venv/bin
 # The stamp's name holds a checksum of what decides the environment, so that any change renews it,
 # whatever the clocks and the checkouts did to the files' times.
