@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import os
 import random
 import tempfile
@@ -208,7 +207,6 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=100)
     told = parser.parse_args()
     # A topic that was just made has no leader for a moment, and the client says so at length.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="tailrace-bench-") as folder:
         place = Path(folder)
         kafka = Kafka(place / "kafka", place / "kafka.log")

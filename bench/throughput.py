@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import cProfile
-import logging
 import os
 import pstats
 import shutil
@@ -152,7 +151,6 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=10)
     options.add_argument("--profile", action="store_true", help="show the sender's thread first")
     told = options.parse_args()
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     folder = Path(tempfile.mkdtemp(prefix="tailrace-bench-"))
     os.environ["TAILRACE_SPOOL"] = str(folder / "spool")
     kafka = Kafka(folder / "kafka", folder / "kafka.log")

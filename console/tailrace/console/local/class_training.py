@@ -49,10 +49,7 @@ def train_if_missing(cancelled: threading.Event) -> bool:
 def _train(runtime: Runtime, cancelled: threading.Event) -> bool:
     archive = runtime.archive
     staged = archive.path.with_suffix(".part")
-    # The caller holds the lock: what lies there was left by a training that was killed. Java's own
-    # intermediate file is as large as an archive.
-    for left in archive.path.parent.glob("*.part*"):
-        left.unlink(missing_ok=True)
+    _remove_parts(archive.path.parent)  # of a training that was killed
     with tempfile.TemporaryDirectory(prefix="tailrace-training-") as name:
         kafka = Kafka(
             Path(name) / "kafka",
@@ -68,8 +65,16 @@ def _train(runtime: Runtime, cancelled: threading.Event) -> bool:
             return written
         finally:
             kafka.stop()
-            for part in archive.path.parent.glob(f"{staged.name}*"):
-                part.unlink(missing_ok=True)
+            _remove_parts(archive.path.parent)
+
+
+def _remove_parts(folder: Path) -> None:
+    """Remove what is not whole, Java's own intermediate files too: each is as large as an archive.
+
+    The caller holds the lock, so nobody else is making one.
+    """
+    for part in folder.glob("*.part*"):
+        part.unlink(missing_ok=True)
 
 
 def _end_soon(kafka: Kafka, cancelled: threading.Event) -> bool:

@@ -20,6 +20,7 @@ from tailrace.console.local.errors import StackError
 from tailrace.console.local.kafka_failures import failure_sentence
 from tailrace.console.local.kafka_settings import LOCALE, NODE_ID, server_properties
 from tailrace.console.local.ports import free_ports
+from tailrace.console.local.whole_file import put_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,10 +50,10 @@ def format_folder(folder: Path, runtime: Runtime) -> None:
     if versions is None:
         run_tool(folder, runtime)
         versions = (data / _BOOTSTRAP).read_bytes()
-        _put(cache_folder("formats") / _name(runtime, versions), versions)
+        put_whole(cache_folder("formats") / _name(runtime, versions), versions)
         return
     data.mkdir(parents=True, exist_ok=True)
-    _put(data / _BOOTSTRAP, versions)
+    put_whole(data / _BOOTSTRAP, versions)
     # Last: a folder without it is taken for one that was never formatted.
     lines = (
         f"cluster.id={new_id(uuid.uuid4())}",
@@ -60,7 +61,7 @@ def format_folder(folder: Path, runtime: Runtime) -> None:
         f"node.id={NODE_ID}",
         "version=1",
     )
-    _put(data / _META, "".join(f"{line}\n" for line in lines).encode())
+    put_whole(data / _META, "".join(f"{line}\n" for line in lines).encode())
 
 
 def new_id(source: uuid.UUID) -> str:
@@ -113,9 +114,3 @@ def _key(runtime: Runtime) -> str:
 
 def _name(runtime: Runtime, content: bytes) -> str:
     return f"{_key(runtime)}-{hashlib.sha256(content).hexdigest()[:24]}.checkpoint"
-
-
-def _put(path: Path, content: bytes) -> None:
-    staged = path.with_name(f"{path.name}.{os.getpid()}.part")
-    staged.write_bytes(content)
-    staged.replace(path)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from tailrace.console.local.processes import ProcessId
+from tailrace.console.local.whole_file import put_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,9 +56,7 @@ class StackRecord:
             "given": list(self.given),
             "restarts": dict(self.restarts),
         }
-        staged = path.with_name(f"{path.name}.{os.getpid()}")
-        staged.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        staged.replace(path)
+        put_whole(path, (json.dumps(document, indent=2) + "\n").encode())
 
 
 _OWN = {
