@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,44 @@ def test_no_call_waits_where_none_is_to(topic_prefix: str) -> None:
         events = read_events(address_of(broker), topic_prefix)
     assert_whole(events)
     assert len(events) == 51 * 3
+
+
+def test_who_runs_ahead_of_the_sender_makes_bytes_and_nothing_changes_on_the_log(
+    kafka: str, topic_prefix: str
+) -> None:
+    steps = 300
+
+    @component
+    def burst(number: int) -> None:
+        for _ in range(steps):
+            work(number)
+
+    with Tailrace(kafka, prefix=topic_prefix, durability="async") as client:
+        run(0)
+        assert client.flush(20)
+        sender, held = client.sender, threading.Event()
+        assert sender is not None
+        assert sender.loop is not None
+        assert sender.delivery is not None
+        sender.loop.call_soon_threadsafe(held.wait)
+        try:
+            burst(1)
+            made = [isinstance(entry[-1], bytes) for entry in sender.delivery.queue]
+        finally:
+            held.set()
+        # The first are left to the sender; then the caller makes each.
+        assert made[0]  # the run's start
+        assert not any(made[1:100])
+        assert all(made[-100:])
+        burst(2)
+    events = read_events(kafka, topic_prefix)
+    assert_whole(events)
+    ours = [each for each in events if each["component"] == "burst" and each["name"] == "work"]
+    for number in (1, 2):
+        told = [each for each in ours if each["input"] == f'{{"number":{number}}}']
+        assert [each["step_key"] for each in told] == [f"work#{n}" for n in range(steps)]
+        assert {each["output"] for each in told} == {str(number)}
+    assert len({each["input_digest"] for each in ours}) == 2
 
 
 def test_a_client_opened_without_a_broker_records_and_sends_when_there_is_one(

@@ -6,13 +6,15 @@ import asyncio
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from enum import Enum, StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from tailrace.producers.content.capture import input_digest, json_of
+from tailrace.producers.content.capture import any_text_of, input_digest, json_of, text_of
 from tailrace.schemas.payload_reading import resolve
 from tailrace.schemas.payloads import canonical
 
@@ -48,6 +50,39 @@ def test_every_value_becomes_json(value: Any) -> None:
 )
 def test_json_values_are_recorded_as_they_are(value: Any) -> None:
     assert resolve(json_of(value).decode(), {}) == value
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+class Size(Enum):
+    SMALL = 1
+
+
+class Name(str):  # noqa: SLOT000 - the plain way to derive one, which users take
+    pass
+
+
+class Point(NamedTuple):
+    x: float
+    y: float
+
+
+KINDS = st.one_of(
+    VALUES,
+    st.floats(),
+    st.integers(-(2**70), 2**70),
+    st.uuids(),
+    st.datetimes() | st.dates() | st.times() | st.timedeltas(),
+    st.decimals(),
+    st.sampled_from([*Colour, *Size, Name("Ada"), Point(1, 2), Path("a/b"), int, range(3)]),
+)
+
+
+@given(st.recursive(KINDS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_the_quick_way_to_json_writes_what_the_general_one_does(value: Any) -> None:
+    assert text_of(value) == any_text_of(value)
 
 
 @given(st.sets(st.text()))

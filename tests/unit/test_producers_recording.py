@@ -113,7 +113,7 @@ def test_a_defect_of_the_recorder_is_counted_and_never_raised(
         raise RuntimeError("a defect")
 
     with caplog.at_level(logging.ERROR), memory_journal() as journal:
-        monkeypatch.setattr("tailrace.producers.recording.recorded_step.input_digest", broken)
+        monkeypatch.setattr("tailrace.producers.recording.recorded_step.written_digest", broken)
         assert shop("be ") == "be kind"
         assert shop("be ") == "be kind"
         assert journal.client is not None

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
+import orjson
 from pydantic_core import from_json, to_json
 
 if TYPE_CHECKING:
@@ -77,6 +78,16 @@ def _sorted_encoder() -> Callable[[Any], str]:
 
 
 _sorted_text = _sorted_encoder()
+
+
+def _laid_out_alike() -> bool:
+    """Say whether orjson lays numbers out as the standard library does, small ones excepted."""
+    numbers = [0.1, -0.0, 1e-4, 1e15, 1e16, 1e22, 1.5e300, 123456789012345680.0, 2**63 - 1]
+    return orjson.dumps(numbers) == json.dumps(numbers, separators=(",", ":")).encode()
+
+
+# A later version may lay them out anew; digests must not change for that.
+_ALIKE = _laid_out_alike()
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,13 +359,26 @@ def inline_parts(parts: Mapping[str, bytes]) -> bytes:
     return b"{%b}" % b",".join([_member(name) + part for name, part in parts.items()])
 
 
+def _quickly(value: Any) -> bytes:
+    """Return the canonical form where orjson gives it, in a quarter of the time; else nothing."""
+    if not _ALIKE:
+        return b""
+    try:
+        text = orjson.dumps(value, None, orjson.OPT_SORT_KEYS)
+    except TypeError:  # what it does not take: integers over 64 bits, 255 levels, lone surrogates
+        return b""
+    # Nearer to zero than 0.0001 the two lay numbers out differently: 1e-7 and 1e-07.
+    return b"" if b"e-" in text or b"0.0000" in text else text
+
+
 def canonical(text: bytes) -> bytes:
     """Return JSON in its canonical form: keys sorted, no blanks, UTF-8; what digests are made of.
 
-    A text that is a string, an integer or a constant is canonical as `dumps` writes it.
+    The form is that of the standard library's `json`, numbers too. A text that is a string, an
+    integer or a constant is canonical as `dumps` writes it.
     """
     try:
         value = from_json(text)
     except ValueError:  # a lone surrogate again, or nesting that only Python's own parser follows
         value = json.loads(text)
-    return _sorted_text(value).encode(errors="surrogatepass")
+    return _quickly(value) or _sorted_text(value).encode(errors="surrogatepass")

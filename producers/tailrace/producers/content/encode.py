@@ -26,9 +26,8 @@ EMPTY = b"\x00"
 _SEQ = "seq"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DOUBLE = struct.Struct("<d")
-# Fourteen bits of a varint at a time: both bytes say that more follow.
+# The lowest fourteen bits of a varint: both bytes say that more follow.
 _PAIRS = [bytes((n & 0x7F | 0x80, n >> 7 | 0x80)) for n in range(1 << 14)]
-_LAST = [bytes((n & 0x7F | 0x80, n >> 7)) for n in range(1 << 14)]
 _SMALL = 1 << 13
 
 
@@ -52,13 +51,22 @@ def long(number: int) -> bytes:
 
 
 def micros(number: int) -> bytes:
-    """Return `long(number)`; fast for a time of today in microseconds, which takes eight bytes."""
+    """Return `long(number)`; fast for times close to others, whose upper bytes are remembered."""
     n = number << 1
-    top = n >> 42
-    if 0x7F < top < 1 << 14:  # noqa: PLR2004 - the last pair is of full width, and the last
-        pair = _PAIRS
-        return pair[n & 0x3FFF] + pair[n >> 14 & 0x3FFF] + pair[n >> 28 & 0x3FFF] + _LAST[top]
-    return long(number)
+    above = n >> 14
+    upper = _uppers.get(above)
+    if upper is None:
+        if above <= 0:
+            return long(number)
+        if len(_uppers) >= _UPPERS:
+            _uppers.clear()
+        upper = _uppers[above] = _varint(above)
+    return _PAIRS[n & 0x3FFF] + upper
+
+
+# What follows the lowest two bytes of a time stays the same for 8 ms.
+_uppers: dict[int, bytes] = {}
+_UPPERS = 256
 
 
 def raw(data: bytes) -> bytes:

@@ -204,9 +204,9 @@ class Delivery:
         for _ in range(at_most):
             if not queue:
                 return False
-            method, *arguments = queue.popleft()
+            entry = queue.popleft()
             try:
-                record = method(ledger, *arguments)
+                record = entry[0](ledger, *entry[1:])
             except Exception:  # noqa: BLE001 - one defect must not stop all others for ever
                 _log.exception("tailrace: an entry could not be queued and is lost")
                 continue

@@ -161,7 +161,16 @@ class KafkaSender:
             stats.too_large = self.delivery.lost
 
     def post(self, lane: Lane, topic: Topic, value: bytes | Draft) -> None:
-        """Queue one record under the lane's key."""
+        """Queue one record under the lane's key.
+
+        Who runs ahead of the sender makes the bytes of a draft himself: all its pieces are at hand
+        then, in this processor's caches, and the sender comes to send.
+        """
+        if len(self._queue) > _AHEAD and not isinstance(value, bytes):
+            made = value.framed()
+            if made is None:
+                return
+            value = made
         self._put((Ledger.post, lane, topic, value))
 
     def post_body(self, lane: Lane, body: Body) -> None:
@@ -315,6 +324,9 @@ class KafkaSender:
             "or start the local stack with `tailrace up`"
         )
 
+
+_AHEAD = 128
+"""How many entries may wait before callers make the bytes of their steps themselves."""
 
 _GRACE_S = 4.0
 _READ_S = 10.0

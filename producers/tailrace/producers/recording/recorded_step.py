@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import time
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tailrace.producers.content import encode
 from tailrace.producers.content.arguments import escaped
-from tailrace.producers.content.capture import input_digest, text_of
+from tailrace.producers.content.capture import input_digest, text_of, written_digest
 from tailrace.producers.content.digest import with_config
 from tailrace.producers.content.failure import failure_fields, outcome
 from tailrace.producers.content.usage import StreamedUsage, Usage, usage_of
@@ -265,22 +265,24 @@ class RecordedStep(Place):
 
     def _completed(self) -> bytes:
         definition = self._definition
-        parts = {
-            name: escape(part) if b'"$' in part else part
-            for name, part in self._parts.items()
-            if isinstance(part, bytes)
-        }
+        # A light step is no model call, so no part is a list.
+        parts = cast("dict[str, bytes]", self._parts)
+        given = inline_parts(parts)
+        if b'"$' in given:
+            parts = {name: escape(part) for name, part in parts.items()}
+            given, digest = inline_parts(parts), input_digest(parts)
+        else:
+            digest = written_digest(given)
         returned = self._returned
         parent = encode.EMPTY if self._parent is None else _SIXTEEN + self._parent.step_id.encode()
         return encode.completed_step(
             self._started_us + self._duration_us,
             b"%b%b%b%b" % (_SIXTEEN, self.step_id.encode(), parent, encode.string(self.key)),
             definition.constant,
-            b"%b%b%b%b"
-            % (definition.digest_bytes, _SIXTY_FOUR, input_digest(parts).encode(), _NO_CONFIG),
+            b"%b%b%b%b" % (definition.digest_bytes, _SIXTY_FOUR, digest.encode(), _NO_CONFIG),
             self._started_us,
             self._duration_us,
-            inline_parts(parts),
+            given,
             escape(returned) if b'"$' in returned else returned,
             encode.EMPTY,
         )
