@@ -59,9 +59,8 @@ class Parameters:
             for name, value in (*zip(names, args, strict=False), *kwargs.items()):
                 parts[name] = _texts(value) if name in lists else text_of(value)
         else:
-            for name, value in zip(names, args, strict=False):
-                parts[name] = text_of(value)
-            for name, value in kwargs.items():
+            parts = dict(zip(names, map(text_of, args), strict=False))
+            for name, value in kwargs.items() if kwargs else ():
                 parts[name] = text_of(value)
         if len(args) > len(names):
             parts[self._rest] = text_of(list(args[len(names) :]))

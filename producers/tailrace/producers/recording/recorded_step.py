@@ -268,7 +268,7 @@ class RecordedStep(Place):
         # A light step is no model call, so no part is a list.
         parts = cast("dict[str, bytes]", self._parts)
         given = inline_parts(parts)
-        if b'"$' in given:
+        if given.rfind(b'"$') >= 0:
             parts = {name: escape(part) for name, part in parts.items()}
             given, digest = inline_parts(parts), input_digest(parts)
         else:
@@ -283,7 +283,7 @@ class RecordedStep(Place):
             self._started_us,
             self._duration_us,
             given,
-            escape(returned) if b'"$' in returned else returned,
+            escape(returned),
             encode.EMPTY,
         )
 

@@ -108,7 +108,9 @@ class Recording:
         self._step_base = int.from_bytes(os.urandom(8), "big")
         self._step_count = 0
         self._totals = Totals()
-        self._ended = False
+        self.ended = False
+        """Whether the last event is made: nothing can be added any more."""
+
         self._idle: Future[None] | None = None
         self.started_us = 0
         """When it began, in microseconds since the epoch."""
@@ -121,7 +123,7 @@ class Recording:
 
     def end_unless_held(self) -> None:
         """End it, except from a signal handler that has interrupted the lock's holder."""
-        if not self._ended and self.lock.acquire(timeout=_HELD_S):
+        if not self.ended and self.lock.acquire(timeout=_HELD_S):
             self.lock.release()
             self.end()
 
@@ -186,7 +188,7 @@ class Recording:
         }
         self.post_bodies(returned)
         with self.lock:
-            self._ended = True
+            self.ended = True
             last = {
                 **fields,
                 "last_seq": self._seq,
@@ -245,7 +247,7 @@ class Recording:
     def offer(self) -> str | None:
         """Note an invitation to a process beside this one; None when the run has ended."""
         with self.lock:
-            if self._ended:
+            if self.ended:
                 return None
             self.offers.append(new_id())
             return self.offers[-1]
@@ -256,7 +258,7 @@ class Recording:
 
     def leave(self, forked: Forked) -> None:
         """Give the run up to the parent process. Takes no lock: its holder may not exist here."""
-        self._ended = True
+        self.ended = True
         self.forked = forked
 
     def begin_step(self, step: RecordedStep, branch: Branch, label: str) -> tuple[int, str]:
@@ -318,11 +320,6 @@ class Recording:
         while found.forked is not None and found.forked.goes_on is not None:
             found = found.forked.goes_on
         return found
-
-    @property
-    def ended(self) -> bool:
-        """Whether the last event is made: nothing can be added any more."""
-        return self._ended
 
     @property
     def seq(self) -> int:
