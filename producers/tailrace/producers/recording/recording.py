@@ -108,9 +108,7 @@ class Recording:
         self._step_base = int.from_bytes(os.urandom(8), "big")
         self._step_count = 0
         self._totals = Totals()
-        self.ended = False
-        """Whether the last event is made: nothing can be added any more."""
-
+        self.ended = False  # whether the last event is made: nothing can be added any more
         self._idle: Future[None] | None = None
         self.started_us = 0
         """When it began, in microseconds since the epoch."""
