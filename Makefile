@@ -10,7 +10,7 @@ PYTHON ?= python3
 # How many seeds `make chaos` plays.
 SEEDS ?= 20
 # How many processes share the files of tests: more than two cores, for tests wait for servers.
-WORKERS ?= 4
+WORKERS ?= 6
 BIN := .venv/bin
 # The stamp's name holds a checksum of what decides the environment, so that any change renews it,
 # whatever the clocks and the checkouts did to the files' times.
@@ -38,18 +38,26 @@ demo: $(READY) ## start the local stack, run a fleet of agents, show their trace
 	@# DEMO_TRAJECTORIES=FILE gets there by itself, from the environment or after `make demo`.
 	@$(BIN)/python examples/demo.py
 
-test: $(READY) ## check style, types and floors, then run every test
+test: $(READY) ## check style, types and floors, and run every test
 	@# Meanwhile the broker's class archive is made, with which each of many brokers starts faster.
-	@$(BIN)/python -m tailrace.console.local.class_training & $(MAKE) lint || failed=yes; wait; \
+	@$(BIN)/python -m tailrace.console.local.class_training & $(MAKE) style || failed=yes; wait; \
 	  [ -z "$${failed:-}" ]
-	@echo "== pytest: every test, in $(WORKERS) workers with servers of their own"
+	@echo "== pytest: every test, in $(WORKERS) workers; and pyright beside it"
 	@# A file's tests stay together. The files come in their order: those that wait for servers first.
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@$(MAKE) types > .venv/types.log 2>&1 & types=$$!; \
+	  $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
+	    || failed=yes; \
+	  wait $$types || { failed=yes; cat .venv/types.log; }; [ -z "$${failed:-}" ]
 
-lint: $(READY) ## check style, floors and types
+lint: style types ## check style, floors and types
+
+.PHONY: style types
+style: $(READY)
 	$(call step,ruff check,$(BIN)/ruff check --quiet .)
 	$(call step,ruff format,$(BIN)/ruff format --quiet --check .)
 	$(call step,import-linter,$(call quietly,$(BIN)/lint-imports))
+
+types: $(READY)
 	$(call step,pyright,$(call quietly,$(BIN)/pyright --warnings))
 
 format: $(READY) ## let ruff rewrite the sources in our style

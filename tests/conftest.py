@@ -9,16 +9,17 @@ from __future__ import annotations
 import os
 import signal
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
+from support.shared_broker import SharedBroker, shared_address
 from support.stack import address_of, query, running_clickhouse, running_kafka
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 # The same examples in every run, and no limit of time for one: a busy machine is no counterexample.
 # HYPOTHESIS_PROFILE=default looks for new ones.
@@ -38,9 +39,27 @@ def spool_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+_BROKER = pytest.StashKey[SharedBroker]()
+_TOLD = "broker_told"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process that will run tests where the broker of all of them is."""
+    stash = node.config.stash
+    if _BROKER not in stash:
+        broker = stash[_BROKER] = SharedBroker()
+        node.config.add_cleanup(broker.stop)
+    node.workerinput[_TOLD] = str(stash[_BROKER].told)
+
+
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[str]:
-    """The bootstrap servers of a real broker, `127.0.0.1:port`."""
+def kafka(pytestconfig: pytest.Config) -> Iterator[str]:
+    """The bootstrap servers of a real broker, `127.0.0.1:port`, of all processes that run tests."""
+    given: dict[str, str] = getattr(pytestconfig, "workerinput", {})
+    if _TOLD in given:
+        yield shared_address(Path(given[_TOLD]))
+        return
     with running_kafka() as member:
         yield address_of(member)
 

@@ -20,6 +20,7 @@ from aiokafka.errors import (
     for_code,
 )
 
+from tailrace.schemas.cluster import describe_cluster, describe_topics
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.topic_settings import (
@@ -87,7 +88,7 @@ async def apply(
         TopicAdminError: if the broker does not answer in time or refuses a creation or a change.
     """
     async with _admin(options, timeout_s) as admin:
-        brokers = len((await admin.describe_cluster())["brokers"])
+        brokers = (await describe_cluster(admin)).brokers
         declared = declare(
             topics, brokers=brokers, prefix=prefix, partitions=partitions, replication=replication
         )
@@ -130,10 +131,10 @@ async def list_topics(
 
 async def existing_topics(admin: Any, names: Sequence[str]) -> dict[str, TopicState]:
     """Return those of the named topics that exist, as a started admin client sees them."""
-    there = [name for name in await admin.list_topics() if name in set(names)]
+    there = await describe_topics(admin, names)
     if not there:
         return {}
-    configs = await _configs(admin, there)
+    configs = await _configs(admin, [found["topic"] for found in there])
     return {
         found["topic"]: TopicState(
             found["topic"],
@@ -141,7 +142,7 @@ async def existing_topics(admin: Any, names: Sequence[str]) -> dict[str, TopicSt
             min(len(partition["replicas"]) for partition in found["partitions"]),
             {key: value for key, (value, _) in configs[found["topic"]].items()},
         )
-        for found in await admin.describe_topics(there)
+        for found in there
         if found["error_code"] == _NO_ERROR and found["partitions"] and found["topic"] in configs
     }
 

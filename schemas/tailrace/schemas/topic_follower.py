@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from tailrace.schemas.cluster import describe_topics
 from tailrace.schemas.consumers import FOLLOWING, stop_consumer
 from tailrace.schemas.errors import TailraceError
 
@@ -115,8 +116,7 @@ class TopicFollower:
             await self._moved.wait()
 
     async def _read_to_end(self) -> None:
-        # Asked of all topics: asking for one by name could create it with a broker's defaults.
-        if self.topic not in await self._consumer.topics():
+        if not await describe_topics(self._consumer, [self.topic]):
             raise TopicUnreachableError(
                 f"the topic {self.topic} does not exist: create it with `tailrace topics apply`"
             )

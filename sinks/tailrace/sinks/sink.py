@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from tailrace.schemas.cluster import describe_cluster, describe_topics
 from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.dead_letter_log import DeadLetterSender
 from tailrace.schemas.endpoints import kafka_options
@@ -182,7 +183,7 @@ class _Sink:
         self._stats.compared += 1
 
     async def _kafka_answers(self) -> bool:
-        return bool(await self._admin.describe_cluster())
+        return (await describe_cluster(self._admin)).brokers > 0
 
     async def _clickhouse_answers(self) -> bool:
         assert self._client is not None, "it is watched once it is open"
@@ -263,7 +264,7 @@ class _Progress:
         return progress
 
     async def ends(self) -> dict[TopicPartition, int]:
-        described = cast("list[dict[str, Any]]", await self._admin.describe_topics(self._names))
+        described = await describe_topics(self._admin, self._names)
         partitions = [
             TopicPartition(topic["topic"], partition["partition"])
             for topic in described
@@ -324,7 +325,7 @@ async def _committed(
 
 
 async def _require_topics(admin: Any, names: Sequence[str]) -> None:
-    missing = sorted(set(names) - set(cast("list[str]", await admin.list_topics())))
+    missing = sorted(set(names) - {each["topic"] for each in await describe_topics(admin, names)})
     if missing:
         raise MissingTopicsError(
             f"the broker has no topic {', '.join(missing)}: `tailrace topics apply` creates them"

@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from tailrace.schemas import topics
+from tailrace.schemas.cluster import describe_cluster, describe_topics
 from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.errors import TailraceError
 from tailrace.schemas.lineage import as_move, lineage
@@ -54,14 +55,14 @@ async def look_up(kafka: Mapping[str, Any], prefix: str) -> Cluster:
     needed = [each.name(prefix) for each in _NEEDED]
     try:
         await admin.start()
-        missing = sorted(set(needed) - set(await admin.list_topics()))
+        there = {each["topic"]: each for each in await describe_topics(admin, needed)}
+        missing = sorted(set(needed) - there.keys())
         if missing:
             raise ClusterError(
                 f"the broker has no topic {', '.join(missing)}: `tailrace topics apply` creates "
                 "them"
             )
-        [runs] = await admin.describe_topics([needed[0]])
-        described = await admin.describe_cluster()
+        described = await describe_cluster(admin)
         moves = await _moves(kafka, topics.CONTROL.name(prefix))
     except KafkaError as error:
         raise ClusterError(
@@ -70,9 +71,9 @@ async def look_up(kafka: Mapping[str, Any], prefix: str) -> Cluster:
         ) from error
     finally:
         await admin.close()
-    brokers = len(described["brokers"])
-    log = lineage(str(described["cluster_id"]), moves)
-    return Cluster(log.log_id, len(runs["partitions"]), min(MAX_REPLICATION, brokers))
+    log = lineage(described.cluster_id, moves)
+    partitions = len(there[needed[0]]["partitions"])
+    return Cluster(log.log_id, partitions, min(MAX_REPLICATION, described.brokers))
 
 
 async def _moves(kafka: Mapping[str, Any], control: str) -> list[Move]:

@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 
 from tailrace.console.moving.errors import MoveFailedError
+from tailrace.schemas.cluster import describe_cluster
 from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.topic_admin import existing_topics
 from tailrace.sinks.gaps.log import Log
@@ -158,12 +159,12 @@ async def open_side(kafka: Mapping[str, Any]) -> AsyncGenerator[Side]:
     try:
         try:
             await admin.start()
-            described = cast("dict[str, Any]", await admin.describe_cluster())
+            cluster = await describe_cluster(admin)
         except KafkaError as error:
             raise MoveFailedError(
                 f"no answer from Kafka at {kafka['bootstrap_servers']}: is it running, and is it "
                 f"spoken to as it wants ({error!r})?"
             ) from error
-        yield Side(kafka, admin, str(described["cluster_id"]), len(described["brokers"]))
+        yield Side(kafka, admin, cluster.cluster_id, cluster.brokers)
     finally:
         await admin.close()

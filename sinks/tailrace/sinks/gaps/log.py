@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from tailrace.schemas.cluster import describe_cluster, describe_topics
 from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.errors import TailraceError
@@ -70,11 +71,9 @@ class Log:
 
         Not while one is read: the reader turns to these.
         """
-        there = set(cast("list[str]", await self._admin.list_topics()))
-        wanted = [topic for topic in topics if topic in there]
-        if not wanted:
+        described = await describe_topics(self._admin, topics) if topics else []
+        if not described:
             return []
-        described = cast("list[dict[str, Any]]", await self._admin.describe_topics(wanted))
         found = sorted(
             TopicPartition(topic["topic"], partition["partition"])
             for topic in described
@@ -186,9 +185,9 @@ async def open_log(bootstrap: str | None, prefix: str) -> AsyncGenerator[Log]:
             )
             stack.push_async_callback(stop_consumer, consumer)
             await consumer.start()
-            described = cast("dict[str, Any]", await admin.describe_cluster())
+            cluster = await describe_cluster(admin)
             log = Log(admin, consumer)
-            log.lineage = await read_lineage(log, str(described["cluster_id"]), prefix)
+            log.lineage = await read_lineage(log, cluster.cluster_id, prefix)
             yield log
     except KafkaError as error:
         raise LogUnreadableError(
