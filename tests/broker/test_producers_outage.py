@@ -19,9 +19,11 @@ from tailrace.producers import Tailrace, component, run_options, step
 from tailrace.producers.delivery.sender import KafkaSender
 from tailrace.schemas.endpoints import kafka_options
 from tailrace.schemas.payload_reading import resolve
-from tailrace.schemas.topics import BODIES
+from tailrace.schemas.topics import BODIES, CONTROL
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import pytest
 
 
@@ -79,6 +81,19 @@ def test_a_full_buffer_costs_one_wait_then_sheds_and_says_so(
     last = {each["run_id"]: each["last_seq"] for each in events.values() if each["last_seq"]}
     counted = sum(number + 1 for number in last.values())
     assert counted > sum(run_id in last for run_id, _ in events)
+
+
+def test_a_close_waits_for_what_is_said_once_a_topic_was_read(
+    kafka: str, topic_prefix: str
+) -> None:
+    sender = KafkaSender(kafka_options(kafka), prefix=topic_prefix)
+    sender.open(20)
+    said: list[Future[int]] = []
+    read = sender.read(CONTROL)
+    read.add_done_callback(lambda _: said.append(sender.append(CONTROL, b"key", b"value")))
+    assert sender.close(20) == 0
+    assert read.result() == []
+    assert [each.result(0) for each in said] == [0]
 
 
 def test_a_record_that_the_broker_refuses_for_its_size_is_cut_alone_and_says_so(

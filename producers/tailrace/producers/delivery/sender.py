@@ -22,6 +22,7 @@ from tailrace.producers.delivery.delivery import Delivery
 from tailrace.producers.delivery.followed import Followed
 from tailrace.producers.delivery.ledger import Ledger
 from tailrace.producers.delivery.outlet import SENDER_THREAD, KafkaUnreachableError
+from tailrace.producers.delivery.producer import STOP_S
 from tailrace.producers.delivery.room import MAX_QUEUED, Room
 from tailrace.producers.delivery.topic_reader import read_to_end
 
@@ -88,6 +89,7 @@ class KafkaSender:
         self._room: Room | None = None
         self._close_timeout_s = 0.0
         self._followed: list[Followed] = []
+        self._reading: set[asyncio.Task[Any]] = set()
         self.shed = 0
         """Records given up because memory and spool stayed full."""
 
@@ -215,6 +217,10 @@ class KafkaSender:
 
     async def _read(self, name: str) -> list[tuple[int, bytes]]:
         assert self.delivery is not None
+        reading = asyncio.current_task()
+        assert reading is not None
+        self._reading.add(reading)
+        reading.add_done_callback(self._reading.discard)
         while True:
             await self.delivery.backlog.connected.wait()
             try:
@@ -307,12 +313,20 @@ class KafkaSender:
         await self._closing.wait()
         for followed in self._followed:
             await followed.end()
-        await asyncio.wait({asyncio.create_task(delivery.settled())}, timeout=self._close_timeout_s)
+        await asyncio.wait({asyncio.create_task(self._settled())}, timeout=self._close_timeout_s)
         delivery.keep()
         running.cancel()
-        await asyncio.wait({running}, timeout=_GRACE_S)
+        await asyncio.wait({running}, timeout=_STOPPING_S)
         if self._spool is not None:
             self._spool.close()
+
+    async def _settled(self) -> None:
+        """Wait until all is acknowledged, also what is only said when a topic has been read."""
+        assert self.delivery is not None
+        await self.delivery.settled()
+        while self._reading and not self.away:
+            await asyncio.wait(self._reading)
+            await self.delivery.settled()
 
     def _unreachable(self, error: Exception, timeout_s: float) -> Exception:
         servers = self._options.get("bootstrap_servers")
@@ -329,5 +343,8 @@ _AHEAD = 128
 """How many entries may wait before callers make the bytes of their steps themselves."""
 
 _GRACE_S = 4.0
+_STOPPING_S = 2 * STOP_S + 1
+"""A producer that does not stop has its connections cut; given less, they would stay open."""
+
 _READ_S = 10.0
 _READ_AGAIN_S = 1.0
