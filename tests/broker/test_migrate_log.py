@@ -17,7 +17,8 @@ from support.log_moves import (
     commits,
     configure,
     delete_below,
-    end_if_there,
+    exists,
+    first_record,
     move,
     partition,
     pointer_move,
@@ -192,13 +193,14 @@ def test_a_sink_goes_on_at_the_new_cluster_and_stores_nothing_twice(
 def test_a_move_that_is_killed_goes_on_where_it_was(
     old: str, kafka: str, topic_prefix: str
 ) -> None:
-    write(old, topic_prefix, [("bodies", b"k", b"%d" % number) for number in range(20_000)])
+    write(old, topic_prefix, [("bodies", b"k", b"%0500d" % number) for number in range(20_000)])
     bodies = partition(topic_prefix, "bodies")
     process = spawn_move(old, kafka, topic_prefix)
     try:
         wait_until(
-            lambda: asyncio.run(end_if_there(kafka, bodies)) > 0, "the move copies", timeout_s=120
+            lambda: asyncio.run(exists(kafka, bodies.topic)), "the move has topics", timeout_s=120
         )
+        asyncio.run(asyncio.wait_for(first_record(kafka, bodies), 120))
     finally:
         process.kill()
         process.wait()

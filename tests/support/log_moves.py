@@ -15,6 +15,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from tailrace.console.moving import appending
 from tailrace.console.moving.moving import Moved, move_log
 from tailrace.schemas.catalog import latest
+from tailrace.schemas.cluster import describe_topics
 from tailrace.schemas.consumers import stop_consumer
 from tailrace.schemas.wire import encode
 
@@ -152,15 +153,26 @@ async def commits(bootstrap: str, group: str) -> dict[TopicPartition, OffsetAndM
         await admin.close()
 
 
-async def end_if_there(bootstrap: str, partition: TopicPartition) -> int:
-    """Return where a partition ends, 0 for a topic that does not exist yet."""
+async def exists(bootstrap: str, topic: str) -> bool:
+    """Say whether a topic exists."""
     admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        there = partition.topic in await admin.list_topics()
+        return bool(await describe_topics(admin, [topic]))
     finally:
         await admin.close()
-    return (await bounds(bootstrap, partition))[1] if there else 0
+
+
+async def first_record(bootstrap: str, partition: TopicPartition) -> None:
+    """Return as soon as a partition, whose topic exists, has a record."""
+    consumer: Any = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await consumer.start()
+    try:
+        consumer.assign([partition])
+        await consumer.seek_to_beginning(partition)
+        await consumer.getone()
+    finally:
+        await stop_consumer(consumer)
 
 
 async def delete_below(bootstrap: str, begins: Mapping[TopicPartition, int]) -> None:
