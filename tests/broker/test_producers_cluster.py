@@ -6,16 +6,18 @@ import asyncio
 import logging
 import threading
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from support.journal import assert_whole, read_events, read_topic
-from support.kafka_cluster import running_cluster
+from support.kafka_cluster import NODES, running_cluster
 from support.waiting import wait_until
 from tailrace.producers import KafkaUnreachableError, Tailrace, component, current_run, step
 from tailrace.producers.delivery.partition_counts import WRITTEN
 from tailrace.schemas import wire
+from tailrace.schemas.cluster import describe_cluster, describe_topics
 from tailrace.schemas.topic_admin import apply
 from tailrace.schemas.topics import RUNS, STEPS
 
@@ -85,6 +87,41 @@ def test_a_client_that_needs_the_broker_names_missing_topics_too(
     client = Tailrace(cluster.address, prefix=topic_prefix, open_timeout_s=5, require_kafka=True)
     with pytest.raises(KafkaUnreachableError, match=r"has no topic .*tailrace topics apply"):
         client.open()
+
+
+def test_a_cluster_is_described_by_whichever_broker_answers(
+    cluster: KafkaCluster, topic_prefix: str
+) -> None:
+    create_topics(cluster, topic_prefix, replication=3)
+    name = RUNS.name(topic_prefix)
+    seen: list[int] = []
+
+    async def ask(*, killed: bool) -> None:
+        admin = cast("Any", AIOKafkaAdminClient)(bootstrap_servers=cluster.address)
+        await admin.start()
+        try:
+            seen.append((await describe_cluster(admin)).brokers)
+            if killed:
+                assert len(admin._client.cluster.brokers()) == len(NODES)
+                cluster.kill(3)  # which this client goes on taking for a broker
+                for _ in range(8):
+                    assert [each["topic"] for each in await describe_topics(admin, [name])] == [
+                        name
+                    ]
+        finally:
+            await admin.close()
+
+    def all_are_there() -> bool:
+        asyncio.run(ask(killed=False))
+        return seen[-5:] == 5 * [len(NODES)]
+
+    wait_until(all_are_there, "each broker knows of all", timeout_s=WAIT_S, poll_s=POLL_S)
+    try:
+        asyncio.run(ask(killed=True))
+    finally:
+        cluster.start_node(3)
+    seen.clear()
+    wait_until(all_are_there, "the killed one is known again", timeout_s=WAIT_S, poll_s=POLL_S)
 
 
 class Agents:

@@ -7,10 +7,16 @@ decoding for 2,000 of them, each time. And asked for a topic by name, it lets th
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from aiokafka.errors import TopicAuthorizationFailedError, UnknownTopicOrPartitionError
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 from aiokafka.protocol.metadata import MetadataRequest
 
 if TYPE_CHECKING:
@@ -40,7 +46,7 @@ async def describe_cluster(client: Any) -> ClusterDescription:
         client: a started admin client or consumer of aiokafka.
 
     Raises:
-        KafkaError: if it does not answer.
+        KafkaError: if none of its brokers answers.
     """
     told = await _metadata(client, [])
     return ClusterDescription(str(told["cluster_id"]), len(told["brokers"]))
@@ -54,7 +60,7 @@ async def describe_topics(client: Any, names: Iterable[str]) -> list[dict[str, A
         names: of topics.
 
     Raises:
-        KafkaError: if the cluster does not answer.
+        KafkaError: if none of the cluster's brokers answers.
     """
     told = await _metadata(client, list(names))
     found = cast("list[dict[str, Any]]", told["topics"])
@@ -62,7 +68,17 @@ async def describe_topics(client: Any, names: Iterable[str]) -> list[dict[str, A
 
 
 async def _metadata(client: Any, names: list[str]) -> dict[str, Any]:
+    """Ask one broker after the other, in any order, until one answers."""
     connections = client._client  # noqa: SLF001 - nothing public asks so
-    request = MetadataRequest(names, allow_auto_topic_creation=False)
-    answer = await connections.send(connections.get_random_node(), request)
-    return cast("dict[str, Any]", answer.to_object())
+    nodes = [broker.nodeId for broker in connections.cluster.brokers()]
+    random.shuffle(nodes)
+    failure: KafkaError = KafkaConnectionError("no broker is known")
+    for node in nodes:
+        try:
+            request = MetadataRequest(names, allow_auto_topic_creation=False)
+            answer = await connections.send(node, request)
+        except KafkaError as error:
+            failure = error
+        else:
+            return cast("dict[str, Any]", answer.to_object())
+    raise failure

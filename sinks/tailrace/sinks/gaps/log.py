@@ -71,12 +71,9 @@ class Log:
 
         Not while one is read: the reader turns to these.
         """
-        described = await describe_topics(self._admin, topics) if topics else []
-        if not described:
-            return []
         found = sorted(
             TopicPartition(topic["topic"], partition["partition"])
-            for topic in described
+            for topic in await describe_topics(self._admin, topics)
             for partition in topic["partitions"]
         )
         learn_leaders(self._consumer, found)
