@@ -24,7 +24,7 @@ step = @start=$$SECONDS; echo "== $(1)"; $(2) && echo "   $(1): ok, $$((SECONDS 
 # $(call quietly,COMMAND): show what a command says only if it fails.
 quietly = $(1) > .venv/check.log || { cat .venv/check.log; exit 1; }
 
-.PHONY: help setup demo test lint format docs chaos bench bench-peers pins clean
+.PHONY: help setup demo test lint style types format docs chaos bench bench-peers pins clean
 
 help: ## show the goals
 	@echo "Tailrace: the improvement loop for agent fleets, run on a log."
@@ -51,7 +51,6 @@ test: $(READY) ## check style, types and floors, and run every test
 
 lint: style types ## check style, floors and types
 
-.PHONY: style types
 style: $(READY)
 	$(call step,ruff check,$(BIN)/ruff check --quiet .)
 	$(call step,ruff format,$(BIN)/ruff format --quiet --check .)

@@ -15,6 +15,7 @@ from typing import Any
 from support.stack import address_of, running_kafka
 from support.waiting import wait_until
 from tailrace.console.local.errors import StackError
+from tailrace.console.local.whole_file import put_whole
 
 
 class SharedBroker:
@@ -26,7 +27,7 @@ class SharedBroker:
         """Where its address will stand, or why there is none."""
 
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="shared-broker")
+        self._thread = threading.Thread(target=self._run, name="shared-broker", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -44,9 +45,7 @@ class SharedBroker:
             self._tell({"error": str(error)})
 
     def _tell(self, what: dict[str, Any]) -> None:
-        unfinished = self.told.with_suffix(".part")
-        unfinished.write_text(json.dumps(what), encoding="utf-8")
-        unfinished.replace(self.told)
+        put_whole(self.told, json.dumps(what).encode())
 
 
 def shared_address(told: Path) -> str:

@@ -10,13 +10,19 @@ from enum import Enum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from tailrace.producers.content.capture import any_text_of, input_digest, json_of, text_of
+from tailrace.producers.content.capture import (
+    any_text_of,
+    input_digest,
+    json_of,
+    text_of,
+    written_digest,
+)
 from tailrace.schemas.payload_reading import resolve
-from tailrace.schemas.payloads import canonical
+from tailrace.schemas.payloads import canonical, inline_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,6 +169,17 @@ def test_a_digest_does_not_depend_on_the_order_of_arguments_or_keys(given_: dict
         for name, value in reversed(given_.items())
     }
     assert input_digest(parts) == input_digest(turned)
+
+
+@given(st.dictionaries(st.text(), VALUES))
+def test_what_is_written_without_escapes_has_the_digest_of_its_arguments(
+    given_: dict[str, Any],
+) -> None:
+    parts = {name: text_of(value) for name, value in given_.items()}
+    given_text = inline_parts(parts)
+    assume(b'"$' not in given_text)
+    arguments: dict[str, bytes | list[bytes]] = {**parts}
+    assert written_digest(given_text) == input_digest(arguments)
 
 
 @given(VALUES)

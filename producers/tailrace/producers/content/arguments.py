@@ -59,8 +59,9 @@ class Parameters:
             for name, value in (*zip(names, args, strict=False), *kwargs.items()):
                 parts[name] = _texts(value) if name in lists else text_of(value)
         else:
-            parts = dict(zip(names, map(text_of, args), strict=False))
-            for name, value in kwargs.items() if kwargs else ():
+            for name, value in zip(names, args, strict=False):
+                parts[name] = text_of(value)
+            for name, value in kwargs.items():
                 parts[name] = text_of(value)
         if len(args) > len(names):
             parts[self._rest] = text_of(list(args[len(names) :]))

@@ -130,9 +130,6 @@ def _copied(value: Any) -> Any:
 
 def input_digest(parts: Mapping[str, bytes | list[bytes]]) -> str:
     """Return the SHA-256 of the canonical input: an object of the arguments, keys sorted."""
-    if len(parts) == 1:
-        ((name, part),) = parts.items()
-        return hashlib.sha256(b"{%b%b}" % (_member(name), _canonical(part))).hexdigest()
     members = [_member(name) + _canonical(parts[name]) for name in sorted(parts)]
     return hashlib.sha256(b"{" + b",".join(members) + b"}").hexdigest()
 

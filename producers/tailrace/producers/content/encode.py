@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from tailrace.schemas.catalog import latest
@@ -40,6 +40,8 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
+# What follows the lowest two bytes of a time stays the same for 8 ms.
+_upper = lru_cache(maxsize=256)(_varint)
 _LONGS = [_varint(n << 1) for n in range(_SMALL)]
 
 
@@ -54,19 +56,7 @@ def micros(number: int) -> bytes:
     """Return `long(number)`; fast for times close to others, whose upper bytes are remembered."""
     n = number << 1
     above = n >> 14
-    upper = _uppers.get(above)
-    if upper is None:
-        if above <= 0:
-            return long(number)
-        if len(_uppers) >= _UPPERS:
-            _uppers.clear()
-        upper = _uppers[above] = _varint(above)
-    return _PAIRS[n & 0x3FFF] + upper
-
-
-# What follows the lowest two bytes of a time stays the same for 8 ms.
-_uppers: dict[int, bytes] = {}
-_UPPERS = 256
+    return _PAIRS[n & 0x3FFF] + _upper(above) if above > 0 else long(number)
 
 
 def raw(data: bytes) -> bytes:
